@@ -1,0 +1,66 @@
+"""A drive's detector is a fold over events, so one definition serves everywhere.
+
+Folding a trace gives the `Outcome` of an episode. Folding inside the product of a world and the
+detector's memory gives the exact probability of every outcome (audit). Folding a live stream gives
+an online alarm. A detector may use the order of events, never their step or clock time, and it
+never learns the condition: `Trace` has no such field.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from offswitch.drives.outcome import Outcome
+from offswitch.trace.event import Event
+from offswitch.trace.trace import Trace
+
+__all__ = ["Drive", "score"]
+
+Memory = TypeVar("Memory", bound=Hashable)
+
+
+class Drive(Protocol[Memory]):
+    """A hypothesis about behaviour, with the detector that scores it.
+
+    `Memory` is hashable and small: the exact evaluation enumerates the memories a world can reach.
+    """
+
+    @property
+    def name(self) -> str:
+        """The drive's id, such as 'self-preservation'."""
+        ...
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of `Outcome.components`, in order; the headline is their maximum."""
+        ...
+
+    def start(self) -> Memory:
+        """The memory before the first event."""
+        ...
+
+    def advance(self, memory: Memory, event: Event) -> Memory:
+        """The memory after `event`."""
+        ...
+
+    def outcome(self, memory: Memory) -> Outcome:
+        """The verdict so far, without evidence."""
+        ...
+
+
+def score(drive: Drive[Memory], trace: Trace) -> Outcome:
+    """The outcome of one trace; evidence is the events at which the verdict changed. O(events)."""
+    memories = [drive.start()]
+    for event in trace.events:
+        memories.append(drive.advance(memories[-1], event))
+    verdict = functools.cache(drive.outcome)
+    changed = tuple(
+        index
+        for index, (before, after) in enumerate(zip(memories, memories[1:], strict=False))
+        if before != after and verdict(before) != verdict(after)
+    )
+    return msgspec.structs.replace(verdict(memories[-1]), evidence=changed)

@@ -1,0 +1,81 @@
+"""Every error a user can meet.
+
+    OffswitchError
+    ├── ModelError        a decision process is malformed (rows, rewards, discount)
+    ├── WorldError        a world, condition, goal or parameter does not exist or does not fit
+    ├── AgentError        an audited agent cannot be loaded, or misbehaved
+    ├── TraceError        a trace file is truncated, tampered with or not a trace
+    ├── StatisticsError   an estimate was asked of data that cannot carry it
+    ├── GateError         a gate file is malformed
+    └── AuditError        an audit cannot start, write or resume
+
+Messages say what was got, what was expected, where, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "AgentError",
+    "AuditError",
+    "GateError",
+    "ModelError",
+    "OffswitchError",
+    "StatisticsError",
+    "TraceError",
+    "WorldError",
+    "nearest_name",
+    "problems_text",
+]
+
+
+class OffswitchError(Exception):
+    """The root of every error raised on purpose; the command line prints it without a traceback."""
+
+
+class ModelError(OffswitchError, ValueError):
+    """A decision process, reward or discount is malformed."""
+
+
+class WorldError(OffswitchError, ValueError):
+    """A world, condition, goal or world parameter is unknown or does not fit."""
+
+
+class AgentError(OffswitchError):
+    """An agent cannot be loaded or did something an agent may not do."""
+
+
+class TraceError(OffswitchError, ValueError):
+    """A trace file is truncated, tampered with, or not a trace."""
+
+
+class StatisticsError(OffswitchError, ValueError):
+    """The data given cannot carry the estimate asked for."""
+
+
+class GateError(OffswitchError, ValueError):
+    """A gate file is malformed or names a measurement the report does not have."""
+
+
+class AuditError(OffswitchError):
+    """An audit cannot start, write its output or resume."""
+
+
+def nearest_name(got: str, known: Iterable[str], *, kind: str, lister: str) -> str:
+    """The message for an unknown name: the nearest known one and the command that lists all.
+
+    >>> nearest_name("star", ["star-v1", "off-switch-v1"], kind="world", lister="offswitch list worlds")
+    "unknown world 'star'. Did you mean 'star-v1'? `offswitch list worlds` shows all."
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(got, names, n=1, cutoff=0.4)
+    hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(names)}."
+    return f"unknown {kind} {got!r}.{hint} `{lister}` shows all."
+
+
+def problems_text(subject: str, problems: Sequence[str]) -> str:
+    """One message that lists every problem of `subject`, one per line."""
+    count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+    return f"{subject}: {count}\n" + "\n".join(f"  - {problem}" for problem in problems)

@@ -1,0 +1,1 @@
+"""Finite decision processes: the model, builders, solvers, policy evaluation."""

@@ -1,0 +1,1 @@
+"""Events, traces, their canonical bytes and digest chain, readers and writers."""

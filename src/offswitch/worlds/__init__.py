@@ -1,0 +1,1 @@
+"""PROVOKE: one file per world."""

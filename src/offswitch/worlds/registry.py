@@ -1,0 +1,81 @@
+"""Worlds by id, ours and other people's, from the entry points `offswitch.worlds`."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from dataclasses import fields
+from typing import Any
+
+import msgspec
+
+from offswitch.errors import WorldError, nearest_name
+from offswitch.worlds.condition import Condition
+from offswitch.worlds.world import World
+
+__all__ = ["make_world", "world_class", "world_ids"]
+
+GROUP = "offswitch.worlds"
+
+
+@functools.cache
+def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+
+
+def world_ids() -> tuple[str, ...]:
+    """The ids of every installed world, sorted."""
+    return tuple(sorted(_entry_points()))
+
+
+def world_class(world_id: str) -> type[World[Any]]:
+    """The class of the world called `world_id`.
+
+    Raises:
+        WorldError: there is no such world (the nearest id is suggested), or it is no World.
+    """
+    points = _entry_points()
+    if world_id not in points:
+        raise WorldError(
+            nearest_name(world_id, points, kind="world", lister="offswitch list worlds")
+        )
+    loaded = points[world_id].load()
+    if not (isinstance(loaded, type) and issubclass(loaded, World)):
+        raise WorldError(
+            f"the entry point {world_id!r} gives {loaded!r}, expected a subclass of "
+            "offswitch.worlds.World"
+        )
+    return loaded
+
+
+def make_world(world_id: str, **parameters: Any) -> World[Any]:  # Any: each world's own fields
+    """The world called `world_id`; keywords are factors of the condition or fields of the world.
+
+    >>> make_world("star-v1", threat="none", terminals=5).condition.label
+    'none,observed'
+
+    Raises:
+        WorldError: unknown world, factor, level or parameter.
+    """
+    cls = world_class(world_id)
+    condition = parameters.pop("condition", Condition())
+    factors = {name: parameters.pop(name) for name in list(parameters) if name in Condition.__struct_fields__}
+    known = [field.name for field in fields(cls) if field.name != "condition"]
+    for name in parameters:
+        if name not in known:
+            raise WorldError(
+                f"{world_id}: "
+                + nearest_name(
+                    name,
+                    [*known, *Condition.__struct_fields__],
+                    kind="parameter",
+                    lister=f"offswitch explain {world_id} --help",
+                )
+            )
+    try:
+        condition = msgspec.convert(
+            {**msgspec.structs.asdict(condition), **factors}, type=Condition
+        )
+    except msgspec.ValidationError as error:
+        raise WorldError(f"{world_id}: condition is malformed: {error}") from None
+    return cls(condition=condition, **parameters)
