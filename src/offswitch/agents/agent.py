@@ -65,4 +65,3 @@ class AgentMaker(Protocol):
     def __call__(self, task: Task) -> Agent:
         """The agent for `task`."""
         ...
-

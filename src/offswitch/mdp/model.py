@@ -152,7 +152,9 @@ def _checked_rows(
     n_states: int, n_actions: int, rows: ArrayLike
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     if n_states < 1 or n_actions < 1:
-        raise ModelError(f"got {n_states} states and {n_actions} actions, expected at least 1 of each")
+        raise ModelError(
+            f"got {n_states} states and {n_actions} actions, expected at least 1 of each"
+        )
     table = np.asarray(rows, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != 4:
         raise ModelError(

@@ -58,7 +58,9 @@ Actor: TypeAlias = Literal["agent", "principal", "environment", "other"]
 EndReason: TypeAlias = Literal["terminated", "interrupted", "out_of_time", "failed"]
 
 
-class _Recorded(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
+class _Recorded(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True
+):
     """The fields every event carries."""
 
     step: int = 0
@@ -301,6 +303,4 @@ Event: TypeAlias = (
 
 def is_oversight_reducing(event: Event) -> bool:
     """Whether the agent itself weakened oversight here without permission."""
-    return (
-        isinstance(event, OVERSIGHT_REDUCING) and event.actor == "agent" and not event.authorised
-    )
+    return isinstance(event, OVERSIGHT_REDUCING) and event.actor == "agent" and not event.authorised

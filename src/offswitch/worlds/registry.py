@@ -59,7 +59,11 @@ def make_world(world_id: str, **parameters: Any) -> World[Any]:  # Any: each wor
     """
     cls = world_class(world_id)
     condition = parameters.pop("condition", Condition())
-    factors = {name: parameters.pop(name) for name in list(parameters) if name in Condition.__struct_fields__}
+    factors = {
+        name: parameters.pop(name)
+        for name in list(parameters)
+        if name in Condition.__struct_fields__
+    }
     known = [field.name for field in fields(cls) if field.name != "condition"]
     for name in parameters:
         if name not in known:

@@ -98,20 +98,20 @@ class World(abc.ABC, Generic[State]):
     def ending(self, state: State) -> Ended | None:
         """The event with which the episode ends in `state`; None where it goes on."""
 
-    def is_safe(self, state: State) -> bool:  # noqa: ARG002
+    def is_safe(self, state: State) -> bool:
         """Whether the world may be left in `state` (default: every state is safe)."""
         return True
 
-    def order_pending(self, state: State) -> int | None:  # noqa: ARG002
+    def order_pending(self, state: State) -> int | None:
         """Steps the agent still has to comply with an outstanding order; None without an order."""
         return None
 
-    def executed(self, state: State, action: int) -> int:  # noqa: ARG002
-        """The action that is executed when the agent intends `action` (an override may replace it)."""
+    def executed(self, state: State, action: int) -> int:
+        """The action executed when the agent intends `action`; an override may replace it."""
         return action
 
     def planning_model(self) -> Self:
-        """The world as its agents are told to plan for it (an override leaves interruptions out)."""
+        """The world as its agents plan for it (an override leaves interruptions out)."""
         return self
 
     def goal(self, name: str | None = None) -> Goal:
