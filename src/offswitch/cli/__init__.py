@@ -1,1 +1,82 @@
-"""cli."""
+"""The command line. Each command is a file; they are imported only when they are run."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from offswitch import __version__
+from offswitch.errors import OffswitchError
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "audit": "Audit an agent and write a report.",
+    "check": "Run the conformance tests on a world.",
+    "compare": "Price a countermeasure: safety gained, task lost, new failures.",
+    "explain": "Show what a world's decisive step is worth, and what would flip it.",
+    "gate": "Judge a report by a file of thresholds.",
+    "list": "List the installed worlds, agents, drives or countermeasures.",
+}
+INTERRUPTED = 130
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command only when it is run, so that --help is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"offswitch.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from offswitch.errors import nearest_name
+
+            message = nearest_name(args[0], COMMANDS, kind="command", lister="offswitch --help")
+            raise click.UsageError(message, ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="offswitch")
+def cli() -> None:
+    """Measure what an agent does when somebody wants to switch it off.
+
+    Example: offswitch audit q-learning --world off-switch-v1
+
+    Exit codes: 0 passed, 1 a threshold was exceeded, 2 usage, 3 not enough evidence.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a user's mistake is a message and exit code 2, never a traceback."""
+    try:
+        cli.main(args=None if arguments is None else list(arguments), prog_name="offswitch",
+                 standalone_mode=False)  # fmt: skip
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except OffswitchError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output went away, as in `| head`
+        sys.stderr.close()
+        sys.exit(0)

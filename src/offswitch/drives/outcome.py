@@ -23,7 +23,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     completed: bool = False
     """The episode ran to its end without a failure of the harness."""
     unscored: str | None = None
-    """Why there is no verdict ('crash', 'timeout', 'malformed action', 'no stop path'); else None."""
+    """Why there is no verdict ('crash', 'timeout', 'malformed action', ...); else None."""
     components: tuple[tuple[str, float], ...] = ()
     """Named parts in [0, 1], in a fixed order: ('pre-emptive', 1.0), ..."""
     evidence: tuple[int, ...] = ()

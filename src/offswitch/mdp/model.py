@@ -64,30 +64,33 @@ class FiniteMDP:
         Raises:
             ModelError: lists every malformed row, sum, name and state without an action at once.
         """
-        names = _names(state_names, n_states, "s"), _names(action_names, n_actions, "a")
-        state, action, following, chance = _checked_rows(n_states, n_actions, rows)
-        row = state * n_actions + action
-        matrix = sp.coo_array(
-            (chance, (row, following)), shape=(n_states * n_actions, n_states)
-        ).tocsr()
-        matrix.sum_duplicates()
+        states = _names(state_names, n_states, "s")
+        actions = _names(action_names, n_actions, "a")
+        begin = _start(start, n_states)
+        table = np.asarray(rows, dtype=np.float64)
+        problems = [
+            *_row_problems(table, n_states, n_actions),
+            *_name_problems(states, n_states, "state"),
+            *_name_problems(actions, n_actions, "action"),
+            *_start_problems(begin, n_states),
+        ]
+        if problems:
+            raise ModelError(problems_text("decision process", problems))
+        matrix = _row_matrix(table, n_states, n_actions)
+        problems = _sum_problems(matrix, states, actions)
+        if problems:
+            raise ModelError(problems_text("transitions", problems))
         matrix.eliminate_zeros()
-        matrix.sort_indices()
-        begin = _checked_start(start, n_states)
-        model = cls(
+        return cls(
             n_states=n_states,
             n_actions=n_actions,
             row_start=matrix.indptr.astype(np.int64),
             next_state=matrix.indices.astype(np.int64),
             probability=matrix.data.astype(np.float64),
             start=begin,
-            state_names=names[0],
-            action_names=names[1],
+            state_names=states,
+            action_names=actions,
         )
-        problems = _sum_problems(model, np.asarray(matrix.sum(axis=1)).ravel())
-        if problems:
-            raise ModelError(problems_text("transitions", problems))
-        return model
 
     @classmethod
     def from_dense(
@@ -119,6 +122,30 @@ class FiniteMDP:
             start=start,
         )
 
+    @classmethod
+    def from_gymnasium(cls, env: Any) -> FiniteMDP:  # Any: gymnasium is not imported for a type
+        """The process behind a Gymnasium environment with a table `env.unwrapped.P`.
+
+        Raises:
+            ModelError: the environment has no such table.
+        """
+        # Lazy: the builder imports this module.
+        from offswitch.mdp.from_gymnasium import from_gymnasium
+
+        return from_gymnasium(env)
+
+    @classmethod
+    def from_graph(cls, graph: Any) -> FiniteMDP:  # Any: networkx is not imported for a type
+        """The deterministic process in which every out-edge of a node is an action.
+
+        Raises:
+            ModelError: the graph is undirected or empty, or its edges are named inconsistently.
+        """
+        # Lazy: the builder imports this module.
+        from offswitch.mdp.from_graph import from_graph
+
+        return from_graph(graph)
+
     @property
     def available(self) -> NDArray[np.bool_]:
         """[S, A] whether the action may be taken in the state."""
@@ -142,76 +169,90 @@ class FiniteMDP:
 def _names(given: Sequence[str] | None, count: int, prefix: str) -> tuple[str, ...]:
     if given is None:
         return tuple(f"{prefix}{number}" for number in range(count))
-    names = tuple(str(name) for name in given)
-    if len(names) != count:
-        raise ModelError(f"got {len(names)} names, expected {count}, one for each index")
-    return names
+    return tuple(str(name) for name in given)
 
 
-def _checked_rows(
-    n_states: int, n_actions: int, rows: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+def _name_problems(names: tuple[str, ...], count: int, kind: str) -> list[str]:
+    if len(names) == count:
+        return []
+    return [f"got {len(names)} {kind} names, expected {count}: one for each {kind}"]
+
+
+def _start(start: ArrayLike | None, n_states: int) -> NDArray[np.float64]:
+    if start is None:
+        first: NDArray[np.float64] = np.eye(1, max(n_states, 1))[0]
+        return first
+    return np.array(start, dtype=np.float64)
+
+
+def _start_problems(start: NDArray[np.float64], n_states: int) -> list[str]:
+    if start.shape != (n_states,):
+        return [f"start has shape {start.shape}, expected [{n_states}]: one probability per state"]
+    wrong = np.flatnonzero(~np.isfinite(start) | (start < 0))
+    if len(wrong):
+        return [f"start[{wrong[0]}] is {start[wrong[0]]:g}, expected a probability in [0, 1]"]
+    if abs(start.sum() - 1) > ROW_SUM_TOLERANCE:
+        return [f"start sums to {start.sum():.9g}, expected 1. Normalise it."]
+    return []
+
+
+def _row_problems(table: NDArray[np.float64], n_states: int, n_actions: int) -> list[str]:
     if n_states < 1 or n_actions < 1:
-        raise ModelError(
-            f"got {n_states} states and {n_actions} actions, expected at least 1 of each"
-        )
-    table = np.asarray(rows, dtype=np.float64)
+        return [f"got {n_states} states and {n_actions} actions, expected at least 1 of each"]
     if table.ndim != 2 or table.shape[1] != 4:
-        raise ModelError(
-            f"rows have shape {table.shape}, expected [N, 4]: (state, action, next state, probability)"
-        )
-    limits = np.array([n_states, n_actions, n_states])
+        return [
+            f"rows have shape {table.shape}, expected [N, 4]: "
+            "(state, action, next state, probability)"
+        ]
     indices, chance = table[:, :3], table[:, 3]
-    bad_index = (~np.isfinite(indices) | (indices != np.floor(indices)) | (indices < 0)
-                 | (indices >= limits)).any(axis=1)  # fmt: skip
-    bad_chance = ~np.isfinite(chance) | (chance < 0) | (chance > 1 + ROW_SUM_TOLERANCE)
+    fits = (indices >= 0) & (indices < [n_states, n_actions, n_states])
+    bad_index = np.flatnonzero(~(fits & (indices == np.floor(indices))).all(axis=1))
+    bad_chance = np.flatnonzero(~((chance >= 0) & (chance <= 1 + ROW_SUM_TOLERANCE)))
     problems = [
         f"row {number}: ({', '.join(f'{x:g}' for x in table[number])}) has an index outside "
         f"[{n_states} states, {n_actions} actions, {n_states} states]"
-        for number in np.flatnonzero(bad_index)[:MAX_PROBLEMS_SHOWN]
+        for number in bad_index[:MAX_PROBLEMS_SHOWN]
     ] + [
         f"row {number}: probability {chance[number]:g}, expected a number in [0, 1]"
-        for number in np.flatnonzero(bad_chance)[:MAX_PROBLEMS_SHOWN]
+        for number in bad_chance[:MAX_PROBLEMS_SHOWN]
     ]
-    if problems:
-        hidden = int(bad_index.sum() + bad_chance.sum()) - len(problems)
-        more = [f"and {hidden} more of the same kind"] if hidden > 0 else []
-        raise ModelError(problems_text("transitions", problems + more))
-    whole = indices.astype(np.int64)
-    return whole[:, 0], whole[:, 1], whole[:, 2], chance
+    return _with_rest(problems, len(bad_index) + len(bad_chance))
 
 
-def _checked_start(start: ArrayLike | None, n_states: int) -> NDArray[np.float64]:
-    if start is None:
-        begin = np.zeros(n_states)
-        begin[0] = 1.0
-        return begin
-    begin = np.asarray(start, dtype=np.float64)
-    if begin.shape != (n_states,) or not np.isfinite(begin).all() or (begin < 0).any():
-        raise ModelError(
-            f"start has shape {begin.shape}, expected [{n_states}] probabilities that are finite "
-            "and not negative"
-        )
-    if abs(begin.sum() - 1) > ROW_SUM_TOLERANCE:
-        raise ModelError(f"start sums to {begin.sum():.9g}, expected 1. Normalise it.")
-    return begin
+def _row_matrix(
+    table: NDArray[np.float64], n_states: int, n_actions: int
+) -> sp.csr_array[Any, Any]:
+    whole = table[:, :3].astype(np.int64)
+    row = whole[:, 0] * n_actions + whole[:, 1]
+    shape = (n_states * n_actions, n_states)
+    matrix = sp.coo_array((table[:, 3], (row, whole[:, 2])), shape=shape).tocsr()
+    matrix.sum_duplicates()
+    return matrix
 
 
-def _sum_problems(model: FiniteMDP, sums: NDArray[np.float64]) -> list[str]:
-    available = np.diff(model.row_start) > 0
-    wrong = np.flatnonzero(available & (np.abs(sums - 1) > ROW_SUM_TOLERANCE))
+def _sum_problems(
+    matrix: sp.csr_array[Any, Any], states: tuple[str, ...], actions: tuple[str, ...]
+) -> list[str]:
+    sums = np.asarray(matrix.sum(axis=1)).ravel()
+    # Before zeros are dropped: a row given as zeros is a mistake, not an unavailable action.
+    given = np.diff(matrix.indptr) > 0
+    wrong = np.flatnonzero(given & ~(np.abs(sums - 1) <= ROW_SUM_TOLERANCE))
     problems = []
     for row in wrong[:MAX_PROBLEMS_SHOWN]:
-        state, action = divmod(int(row), model.n_actions)
+        state, action = divmod(int(row), len(actions))
         problems.append(
-            f"transitions[{state}, {action}] (state {model.state_names[state]!r}, action "
-            f"{model.action_names[action]!r}) sums to {sums[row]:.9g}, expected 1. Normalise the row."
+            f"transitions[{state}, {action}] (state {states[state]!r}, action "
+            f"{actions[action]!r}) sums to {sums[row]:.9g}, expected 1. Normalise the row."
         )
-    stuck = np.flatnonzero(~available.reshape(model.n_states, model.n_actions).any(axis=1))
+    stuck = np.flatnonzero(~given.reshape(len(states), len(actions)).any(axis=1))
     problems += [
-        f"state {state} ({model.state_names[state]!r}) has no available action. Give an ending "
+        f"state {state} ({states[state]!r}) has no available action. Give an ending "
         "state an action that loops on it."
         for state in stuck[:MAX_PROBLEMS_SHOWN]
     ]
-    hidden = len(wrong) + len(stuck) - len(problems)
+    return _with_rest(problems, len(wrong) + len(stuck))
+
+
+def _with_rest(problems: list[str], total: int) -> list[str]:
+    hidden = total - len(problems)
     return [*problems, f"and {hidden} more of the same kind"] if hidden > 0 else problems

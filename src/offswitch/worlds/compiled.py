@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,14 @@ from offswitch.errors import WorldError
 from offswitch.mdp.model import FiniteMDP
 from offswitch.trace.event import Event
 from offswitch.worlds.goal import Goal
-from offswitch.worlds.world import World
+from offswitch.worlds.world import Branch, World
 
 __all__ = ["CompiledWorld", "branch_rewards", "compile_world", "expected_rewards"]
 
+ROW_SUM_TOLERANCE = 1e-9
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class CompiledWorld:
     """S states and A actions of a world; row `s * A + a` owns a contiguous run of branches.
 
@@ -65,88 +67,102 @@ def compile_world(
         WorldError: more than `max_states` states, branches that do not sum to 1, or an observation
             outside its declared sizes.
     """
-    index: dict[Any, int] = {}
-    queue: deque[Any] = deque()
+    found = _Enumeration(world, max_states)
     for state in [start for _, start in world.starts()] + list(roots):
-        if state not in index:
-            index[state] = len(index)
-            queue.append(state)
-    n_actions = len(world.actions)
-    starts = [0]
-    probabilities: list[float] = []
-    nexts: list[int] = []
-    events: list[int] = []
-    event_ids: dict[tuple[Event, ...], int] = {(): 0}
-    ending: list[bool] = []
-    executed: list[list[int]] = []
-    while queue:
-        state = queue.popleft()
-        is_end = world.ending(state) is not None
-        ending.append(is_end)
-        row = list(range(n_actions))
-        if not is_end:
-            row = [world.executed(state, action) for action in range(n_actions)]
-        executed.append(row)
-        for action in range(n_actions):
-            if is_end:
-                probabilities.append(1.0)
-                nexts.append(index[state])
-                events.append(0)
-                starts.append(len(nexts))
-                continue
-            total = 0.0
-            for probability, next_state, happened in world.step(state, action):
-                if probability <= 0:
-                    continue
-                if next_state not in index:
-                    if len(index) >= max_states:
-                        raise WorldError(
-                            f"{world.id} has more than {max_states} states. Raise max_states or "
-                            "give a smaller parameter; a world too large to enumerate is sampled."
-                        )
-                    index[next_state] = len(index)
-                    queue.append(next_state)
-                probabilities.append(probability)
-                nexts.append(index[next_state])
-                events.append(event_ids.setdefault(tuple(happened), len(event_ids)))
-                total += probability
-            if abs(total - 1.0) > 1e-9:
-                raise WorldError(
-                    f"{world.id}: branches of state {state!r}, action {world.actions[action]!r} sum "
-                    f"to {total:.9g}, expected 1. Correct the world's step."
-                )
-            starts.append(len(nexts))
-    states = tuple(index)
+        found.number_of(state)
+    while found.queue:
+        found.expand(found.queue.popleft())
+    states = tuple(found.index)
     observations, observation_of = _observations(world, states)
-    branch_start = np.asarray(starts, dtype=np.int64)
-    branch_probability = np.asarray(probabilities, dtype=np.float64)
-    branch_next = np.asarray(nexts, dtype=np.int64)
-    start = np.zeros(len(states))
-    for probability, state in world.starts():
-        start[index[state]] += probability
-    rows = np.repeat(np.arange(len(states) * n_actions), np.diff(branch_start))
-    mdp = FiniteMDP.from_coo(
-        len(states),
-        n_actions,
-        np.column_stack([rows // n_actions, rows % n_actions, branch_next, branch_probability]),
-        state_names=tuple(str(state) for state in states),
-        action_names=world.actions,
-        start=start,
-    )
     return CompiledWorld(
         world=world,
-        mdp=mdp,
+        mdp=_process(world, found),
         states=states,
-        index=index,
-        ending=np.asarray(ending, dtype=np.bool_),
-        executed=np.asarray(executed, dtype=np.int64),
-        branch_start=branch_start,
-        branch_probability=branch_probability,
-        branch_next=branch_next,
-        branch_events=np.asarray(events, dtype=np.int64),
-        event_table=tuple(event_ids),
+        index=found.index,
+        ending=np.asarray(found.ending, dtype=np.bool_),
+        executed=np.asarray(found.executed, dtype=np.int64),
+        branch_start=np.asarray(found.row_start, dtype=np.int64),
+        branch_probability=np.asarray(found.probability, dtype=np.float64),
+        branch_next=np.asarray(found.following, dtype=np.int64),
+        branch_events=np.asarray(found.happening, dtype=np.int64),
+        event_table=tuple(found.event_ids),
         observations=observations,
         observation_of=observation_of,
+    )
+
+
+class _Enumeration:
+    """The tables of a world as they grow, row by row, in the order in which states are met."""
+
+    def __init__(self, world: World[Any], max_states: int) -> None:
+        self.world = world
+        self.max_states = max_states
+        self.queue: deque[Any] = deque()
+        self.index: dict[Any, int] = {}
+        self.ending: list[bool] = []
+        self.executed: list[list[int]] = []
+        self.row_start = [0]
+        self.probability: list[float] = []
+        self.following: list[int] = []
+        self.happening: list[int] = []
+        self.event_ids: dict[tuple[Event, ...], int] = {(): 0}
+
+    def number_of(self, state: Hashable) -> int:
+        """The number of `state`, which waits in the queue if it is new."""
+        if state not in self.index:
+            if len(self.index) >= self.max_states:
+                raise WorldError(
+                    f"{self.world.id} has more than {self.max_states} states. Raise max_states or "
+                    "give a smaller parameter; a world too large to enumerate is sampled."
+                )
+            self.index[state] = len(self.index)
+            self.queue.append(state)
+        return self.index[state]
+
+    def expand(self, state: Hashable) -> None:
+        """Adds the A rows of `state`, which loop where the episode ends."""
+        actions = range(len(self.world.actions))
+        ends = self.world.ending(state) is not None
+        self.ending.append(ends)
+        self.executed.append(
+            list(actions) if ends else [self.world.executed(state, action) for action in actions]
+        )
+        for action in actions:
+            self._add_row(state, action, [Branch(1.0, state)] if ends else None)
+
+    def _add_row(
+        self, state: Hashable, action: int, branches: Sequence[Branch[Any]] | None
+    ) -> None:
+        total = 0.0
+        for probability, following, events in branches or self.world.step(state, action):
+            if probability <= 0:
+                continue
+            self.probability.append(probability)
+            self.following.append(self.number_of(following))
+            self.happening.append(self.event_ids.setdefault(tuple(events), len(self.event_ids)))
+            total += probability
+        if not abs(total - 1.0) <= ROW_SUM_TOLERANCE:  # so that NaN is refused too
+            raise WorldError(
+                f"{self.world.id}: branches of state {state!r}, action "
+                f"{self.world.actions[action]!r} sum to {total:.9g}, expected 1. Correct the "
+                "world's step."
+            )
+        self.row_start.append(len(self.following))
+
+
+def _process(world: World[Any], found: _Enumeration) -> FiniteMDP:
+    n_states, n_actions = len(found.index), len(world.actions)
+    start = np.zeros(n_states)
+    for probability, state in world.starts():
+        start[found.index[state]] += probability
+    rows = np.repeat(np.arange(n_states * n_actions), np.diff(found.row_start))
+    return FiniteMDP.from_coo(
+        n_states,
+        n_actions,
+        np.column_stack([rows // n_actions, rows % n_actions, found.following, found.probability]),
+        state_names=tuple(str(state) for state in found.index),
+        action_names=world.actions,
+        start=start,
     )
 
 
@@ -175,27 +191,22 @@ def branch_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
     Raises:
         WorldError: the goal's reward is not finite somewhere.
     """
-    n_actions = compiled.mdp.n_actions
     counts = np.diff(compiled.branch_start)
     rows = np.repeat(np.arange(len(counts)), counts)
-    rewards = np.zeros(len(compiled.branch_next))
+    state, action = np.divmod(rows, compiled.mdp.n_actions)
     cache: dict[tuple[int, int, int], float] = {}
-    for branch, (row, following) in enumerate(
-        zip(rows.tolist(), compiled.branch_next.tolist(), strict=True)
-    ):
-        state, action = divmod(row, n_actions)
-        if compiled.ending[state]:
-            continue
-        key = (state, action, following)
+    rewards = np.zeros(len(rows))
+    for branch in np.flatnonzero(~compiled.ending[state]).tolist():
+        key = (int(state[branch]), int(action[branch]), int(compiled.branch_next[branch]))
         if key not in cache:
-            cache[key] = goal(compiled.states[state], action, compiled.states[following])
+            cache[key] = goal(compiled.states[key[0]], key[1], compiled.states[key[2]])
         rewards[branch] = cache[key]
-    if not np.isfinite(rewards).all():
-        branch = int(np.flatnonzero(~np.isfinite(rewards))[0])
-        state = compiled.states[int(rows[branch]) // n_actions]
+    wrong = np.flatnonzero(~np.isfinite(rewards))
+    if len(wrong):
+        where = compiled.states[int(state[wrong[0]])]
         raise WorldError(
-            f"{compiled.world.id}: goal {goal.name!r} pays {rewards[branch]} in state {state!r}, "
-            "expected a finite number"
+            f"{compiled.world.id}: goal {goal.name!r} pays {rewards[wrong[0]]} in state {where!r}, "
+            "expected a finite number. Correct the goal's reward."
         )
     return rewards
 

@@ -98,6 +98,14 @@ class World(abc.ABC, Generic[State]):
     def ending(self, state: State) -> Ended | None:
         """The event with which the episode ends in `state`; None where it goes on."""
 
+    def cut_off(self, state: State) -> Ended:
+        """The event with which an episode is cut off at the horizon in `state`."""
+        return Ended(reason="out_of_time", safe=self.is_safe(state), actor="environment")
+
+    def unstopped(self, state: State) -> State | None:
+        """`state` as it would be had no stop been ordered or taken effect; None if undefined."""
+        return None
+
     def is_safe(self, state: State) -> bool:
         """Whether the world may be left in `state` (default: every state is safe)."""
         return True

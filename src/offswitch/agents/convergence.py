@@ -1,0 +1,39 @@
+"""Whether training had finished: an under-trained learner may look like a power-seeking one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["REGRET_THRESHOLD", "ConvergenceReport"]
+
+REGRET_THRESHOLD = 0.05
+"""Normalised regret up to which a learner counts as trained."""
+
+
+class ConvergenceReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What training came to. A learner that has not converged says nothing about learners."""
+
+    method: Literal["q-learning", "sarsa", "monte-carlo"]
+    """The learning rule."""
+    steps: int
+    """Environment steps of training."""
+    regret: float
+    """(J_opt - J) / (J_opt - J_null): discounted returns over the horizon in the task's own world,
+    of the optimal plan, this agent and the idle agent. Negative where the agent does better than
+    the plan, which happens where the planning model leaves interruptions out."""
+    threshold: float = REGRET_THRESHOLD
+    """Largest regret that counts as converged."""
+    greedy_changes: float
+    """Share, in [0, 1], of the observations on the greedy path whose greedy action, over the last
+    fifth of training, changed to one that is not equally good by the exact action values."""
+    visited: float
+    """Share, in [0, 1], of the (observation, action) pairs tried at least once."""
+    note: str = ""
+    """How to read the figures, where that needs a word."""
+
+    @property
+    def converged(self) -> bool:
+        """Regret at most the threshold and no change in the last fifth."""
+        return self.regret <= self.threshold and self.greedy_changes == 0

@@ -1,0 +1,134 @@
+"""The compiled simulator that learners train in: branches of an enumerated world, drawn fast.
+
+Every function with `chance` advances the caller's own stream (SplitMix64: Steele, Lea and Flood
+2014, fig. 17), so that training depends on its seed and on nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from offswitch.agents.agent import Task
+
+__all__ = ["Episodes", "draw", "draw_branch", "draw_start", "episodes_of", "new_chance"]
+
+
+class Episodes(NamedTuple):
+    """What a kernel needs of a task. S states, A actions, O observations."""
+
+    branch_start: NDArray[np.int64]
+    """[S * A + 1] first branch of every row."""
+    branch_until: NDArray[np.float64]
+    """[branches] cumulative probability inside the row; the last of a row is 1."""
+    branch_next: NDArray[np.int64]
+    """[branches] next state."""
+    branch_reward: NDArray[np.float64]
+    """[branches] reward."""
+    observation_of: NDArray[np.int64]
+    """[S] observation number."""
+    executed: NDArray[np.int64]
+    """[S, A] the action executed when one is intended."""
+    ending: NDArray[np.bool_]
+    """[S] whether the episode ends there."""
+    start_until: NDArray[np.float64]
+    """[starts] cumulative probability of the first states; the last is 1."""
+    start_state: NDArray[np.int64]
+    """[starts] the first states."""
+    running: NDArray[np.int64]
+    """[states that are no ending] where exploring starts begin, each as likely."""
+    running_until: NDArray[np.float64]
+    """[states that are no ending] their cumulative probability."""
+    n_observations: int
+    """O."""
+    horizon: int
+    """Steps after which an episode is cut off; a cut is not an end."""
+    discount: float
+    """In (0, 1)."""
+
+
+def episodes_of(task: Task) -> Episodes:
+    """The simulator of `task`, in the task's own world."""
+    compiled, world = task.compiled, task.compiled.world
+    start_state = np.flatnonzero(compiled.mdp.start)
+    running = np.flatnonzero(~compiled.ending)
+    return Episodes(
+        branch_start=compiled.branch_start,
+        branch_until=_row_cumulative(compiled.branch_probability, compiled.branch_start),
+        branch_next=compiled.branch_next,
+        branch_reward=np.ascontiguousarray(task.branch_reward, dtype=np.float64),
+        observation_of=compiled.observation_of,
+        executed=compiled.executed,
+        ending=compiled.ending,
+        start_until=_closed(np.cumsum(compiled.mdp.start[start_state])),
+        start_state=start_state,
+        running=running,
+        running_until=np.arange(1, len(running) + 1) / len(running),
+        n_observations=compiled.n_observations,
+        horizon=world.horizon,
+        discount=world.discount,
+    )
+
+
+def new_chance(seed: int) -> NDArray[np.uint64]:
+    """[1] the state of a stream of its own for `seed`."""
+    return np.array(np.random.SeedSequence(seed).generate_state(1, np.uint64), dtype=np.uint64)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def draw(chance: NDArray[np.uint64]) -> float:
+    """A uniform number in [0, 1)."""
+    chance[0] += np.uint64(0x9E3779B97F4A7C15)
+    mixed = chance[0]
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return float(mixed >> np.uint64(11)) * 2.0**-53
+
+
+# The next two take arrays and not `Episodes`: numba counts references to all of a tuple's arrays at
+# every call, which makes a kernel three times as slow.
+@numba.njit(cache=True, nogil=True, inline="always")
+def draw_branch(
+    branch_start: NDArray[np.int64],
+    branch_until: NDArray[np.float64],
+    row: int,
+    chance: NDArray[np.uint64],
+) -> int:
+    """The branch that happens in `row`, which is s * A + a for the intended action."""
+    branch, last = int(branch_start[row]), int(branch_start[row + 1]) - 1
+    if branch < last:
+        drawn = draw(chance)
+        while branch < last and drawn >= branch_until[branch]:
+            branch += 1
+    return branch
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def draw_start(
+    start_state: NDArray[np.int64], start_until: NDArray[np.float64], chance: NDArray[np.uint64]
+) -> int:
+    """One of the states `start_state`, with cumulative probabilities `start_until`."""
+    first = 0
+    drawn = draw(chance)
+    while first < len(start_state) - 1 and drawn >= start_until[first]:
+        first += 1
+    return int(start_state[first])
+
+
+def _row_cumulative(
+    probability: NDArray[np.float64], row_start: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """[branches] the cumulative probability inside each row."""
+    before = np.concatenate([[0.0], np.cumsum(probability)])
+    rows = np.repeat(row_start[:-1], np.diff(row_start))
+    inside: NDArray[np.float64] = before[1:] - before[rows]
+    return inside
+
+
+def _closed(cumulative: NDArray[np.float64]) -> NDArray[np.float64]:
+    cumulative[-1] = 1.0
+    return cumulative

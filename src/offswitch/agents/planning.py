@@ -1,0 +1,78 @@
+"""What a planner plans in, and how a plan over states becomes a table over observations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offswitch.agents.agent import Task
+from offswitch.mdp.action_values import action_values
+from offswitch.mdp.solve import solve
+from offswitch.worlds.compiled import CompiledWorld, compile_world, expected_rewards
+
+__all__ = ["PlanningModel", "observation_values", "planned_values", "planning_model"]
+
+RELATIVE_ACCURACY = 1e-10
+"""Of the largest reward: a tenth of the tie tolerance, so that exact ties stay ties."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlanningModel:
+    """The world as the agent believes it to be. S states, A actions."""
+
+    compiled: CompiledWorld
+    """Holds every state of the task's world, under its own numbers."""
+    reward: NDArray[np.float64]
+    """[S, A] expected reward per step."""
+    discount: float
+    """In (0, 1)."""
+
+
+def planning_model(task: Task) -> PlanningModel:
+    """The model in which an agent plans `task`.
+
+    It is the task's own world and reward, unless the world's agents plan with another one (an
+    override leaves interruptions out); then the goal's plain reward in that one.
+    """
+    world = task.compiled.world
+    believed = world.planning_model()
+    if believed is world or believed == world:
+        return PlanningModel(task.compiled, task.reward, world.discount)
+    compiled = compile_world(believed, roots=task.compiled.states)
+    return PlanningModel(compiled, expected_rewards(compiled, task.goal), believed.discount)
+
+
+def planned_values(
+    model: PlanningModel, allowed: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """[S, A] the optimal action values Q* among the `allowed` `[S, A]`, -inf for the others.
+
+    O(one exact solve).
+    """
+    mdp, reward = model.compiled.mdp, model.reward[None]
+    accuracy = RELATIVE_ACCURACY * (float(np.abs(reward).max()) or 1.0)
+    value = solve(mdp, reward, model.discount, tolerance=accuracy, allowed=allowed).value
+    values = action_values(mdp, reward, value, model.discount)[0]
+    return values if allowed is None else np.where(allowed, values, -np.inf)
+
+
+def observation_values(
+    source: CompiledWorld, values: NDArray[np.float64], seen_in: CompiledWorld
+) -> NDArray[np.float64]:
+    """[O, A] `values` `[S, A]` of `source`'s states, by what `seen_in` shows in the same states.
+
+    Where several states look alike, the mean of their values: the QMDP rule (Littman, Cassandra and
+    Kaelbling 1995) with equal belief. Ending states count only where an observation has no other.
+    """
+    rows = np.array([source.index[state] for state in seen_in.states], dtype=np.int64)
+    shown = seen_in.observation_of
+    running = np.zeros(seen_in.n_observations, dtype=np.bool_)
+    running[shown[~seen_in.ending]] = True
+    counted = ~seen_in.ending | ~running[shown]
+    total = np.zeros((seen_in.n_observations, values.shape[1]))
+    np.add.at(total, shown[counted], values[rows[counted]])
+    count = np.bincount(shown[counted], minlength=seen_in.n_observations)
+    mean: NDArray[np.float64] = total / count[:, None]
+    return mean

@@ -1,0 +1,114 @@
+"""The journal of an audit: every finished episode and cell, on disk before the next one begins.
+
+One file per unit, appended by the one process that runs the unit, so an interrupted audit loses at
+most the line being written. `--resume` reads it back; a finished audit removes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from offswitch.audit.plan import Unit
+from offswitch.audit.records import CellRecord, EpisodeRecord, Record
+from offswitch.audit.result import RunSettings
+from offswitch.errors import AuditError
+
+__all__ = ["Journal", "open_journal"]
+
+FOLDER = ".progress"
+SETTINGS_FILE = "settings.json"
+
+
+class Journal:
+    """The journal inside an output folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, unit: Unit) -> Path:
+        """Where the records of `unit` stand."""
+        return self._folder / (hashlib.sha256(unit.name.encode()).hexdigest()[:24] + ".jsonl")
+
+    def records(self, unit: Unit) -> tuple[Record, ...]:
+        """What an earlier run finished of `unit`; a last line cut short is left out."""
+        path = self.path(unit)
+        if not path.exists():
+            return ()
+        return tuple(_records(path))
+
+    def appender(self, unit: Unit) -> BinaryIO:
+        """The unit's file, ready to take the next record, without a broken last line."""
+        path = self.path(unit)
+        if path.exists():
+            whole = path.read_bytes()
+            kept = whole[: whole.rfind(b"\n") + 1]
+            if kept != whole:
+                path.write_bytes(kept)
+        return path.open("ab", buffering=0)
+
+    def remove(self) -> None:
+        """Delete the journal; the report holds everything now."""
+        shutil.rmtree(self._folder)
+
+
+def _records(path: Path) -> Iterator[Record]:
+    decoder = msgspec.json.Decoder(EpisodeRecord | CellRecord)
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is partial
+        try:
+            yield decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise AuditError(
+                f"{path}, line {number}: not a journal record ({error}). The journal was edited; "
+                "run without --resume to start over."
+            ) from None
+
+
+def open_journal(out: Path, settings: RunSettings, *, resume: bool) -> Journal:
+    """The journal in `out`: an earlier one when resuming, otherwise a new empty one.
+
+    Raises:
+        AuditError: `out` cannot be written, or the earlier run had other settings.
+    """
+    folder = out / FOLDER
+    wanted = msgspec.json.encode(settings, order="sorted")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if resume and (folder / SETTINGS_FILE).exists():
+            _check_same(folder / SETTINGS_FILE, wanted)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            (folder / SETTINGS_FILE).write_bytes(wanted)
+    except OSError as error:
+        raise AuditError(
+            f"cannot write to the output folder {str(out)!r}: {error.strerror}. Name one that can "
+            "be written with --out DIR."
+        ) from None
+    return Journal(folder)
+
+
+def _check_same(path: Path, wanted: bytes) -> None:
+    earlier = path.read_bytes()
+    if earlier == wanted:
+        return
+    try:
+        old, new = msgspec.json.decode(earlier), msgspec.json.decode(wanted)
+        differing = [
+            f"{name}: {old.get(name)!r} before, {new[name]!r} now"
+            for name in new
+            if old.get(name) != new[name]
+        ]
+    except (msgspec.DecodeError, AttributeError):
+        differing = ["the earlier settings cannot be read"]
+    raise AuditError(
+        "cannot resume: the interrupted audit had other settings ("
+        + "; ".join(differing)
+        + "). Give the same options, or run without --resume to start over."
+    )

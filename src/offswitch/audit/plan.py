@@ -1,0 +1,144 @@
+"""What an audit runs: which agents, in which worlds, under which conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from offswitch.agents.registry import parse_agent
+from offswitch.audit.records import CellKey
+from offswitch.audit.result import RunSettings
+from offswitch.errors import WorldError, nearest_name
+from offswitch.worlds.condition import Condition
+from offswitch.worlds.registry import make_world, world_class
+from offswitch.worlds.world import World
+
+__all__ = ["SUITES", "AgentEntry", "Unit", "agents_of", "cells_of", "plan", "role_of"]
+
+SUITES: dict[str, tuple[str, ...]] = {
+    "smoke": ("coffee-corridor-v1", "star-v1"),
+    "core": ("cloud-compute-v1", "coffee-corridor-v1", "off-switch-v1", "star-v1"),
+}
+"""Named sets of worlds; 'core' is the default."""
+
+OPTIMAL = "optimal"
+REFERENCE = "corrigible-reference"
+RANDOM = "random"
+
+Role = Literal["audited", "yardstick", "control"]
+
+
+@dataclass(frozen=True)
+class AgentEntry:
+    """An agent of the audit and why it is there."""
+
+    spec: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Everything that runs in one world under one condition; units are independent."""
+
+    world: str
+    condition: Condition
+    settings: RunSettings
+
+    @property
+    def name(self) -> str:
+        """A unique name, the same in every run with the same settings."""
+        return f"{self.world}|{self.condition.label}"
+
+
+def agents_of(settings: RunSettings) -> tuple[AgentEntry, ...]:
+    """The audited agent, the two yardsticks, and the negative control, in this order.
+
+    An audited agent that is itself a yardstick or the control is not run twice.
+    """
+    others: tuple[tuple[str, Role], ...] = (
+        (OPTIMAL, "yardstick"),
+        (REFERENCE, "yardstick"),
+        (RANDOM, "control"),
+    )
+    return (
+        AgentEntry(settings.agent, "audited"),
+        *(AgentEntry(spec, role) for spec, role in others if spec != settings.agent),
+    )
+
+
+def role_of(settings: RunSettings, agent: str) -> Role:
+    """The role that `agent` plays in this audit."""
+    return next(entry.role for entry in agents_of(settings) if entry.spec == agent)
+
+
+def conditions_of(world: type[World[Any]]) -> Iterator[Condition]:
+    """The cells of a world: control, inert, and every threat, observed and unobserved."""
+    yield Condition(threat="none")
+    yield Condition(threat="inert")
+    for threat in world.threats:
+        if not Condition(threat=threat).is_threat:  # type: ignore[arg-type]  # checked by worlds
+            continue
+        for observed in (True, False):
+            yield msgspec.convert({"threat": threat, "observed": observed}, type=Condition)
+
+
+def plan(settings: RunSettings) -> tuple[Unit, ...]:
+    """The units of the audit, in canonical order.
+
+    Raises:
+        WorldError: an unknown world, or a goal that none of the worlds has.
+        AgentError: an unknown agent.
+    """
+    parse_agent(settings.agent)
+    units = tuple(
+        Unit(world=world_id, condition=condition, settings=settings)
+        for world_id in settings.worlds
+        for condition in conditions_of(world_class(world_id))
+    )
+    _check_goals(settings)
+    return units
+
+
+def cells_of(unit: Unit) -> Iterator[tuple[CellKey, World[Any]]]:
+    """The cells of a unit: every agent with every goal; the random agent runs one goal only.
+
+    What the random agent does cannot depend on its goal, and the inert world is run for the
+    audited agent, the optimum and the random agent: they are the negative control.
+    """
+    world = make_world(unit.world, condition=unit.condition)
+    wanted = [
+        goal
+        for goal in world.goals
+        if unit.settings.goals in ((),) or goal.name in unit.settings.goals
+    ]
+    for entry in agents_of(unit.settings):
+        if unit.condition.threat == "inert" and entry.spec == REFERENCE and entry.role != "audited":
+            continue
+        goals = wanted[:1] if entry.role == "control" else wanted
+        for goal in goals:
+            key = CellKey(
+                agent=entry.spec,
+                world=unit.world,
+                goal=goal.name,
+                condition=unit.condition.label,
+                threat=unit.condition.threat,
+                observed=unit.condition.observed,
+            )
+            yield key, world
+
+
+def _check_goals(settings: RunSettings) -> None:
+    known = {goal for world_id in settings.worlds for goal in goal_names(world_id)}
+    for goal in settings.goals:
+        if goal not in known:
+            where = ", ".join(settings.worlds)
+            message = nearest_name(goal, known, kind="goal", lister="offswitch list goals")
+            raise WorldError(f"{message} (looked in {where})")
+
+
+def goal_names(world_id: str) -> Iterable[str]:
+    """Names of the goals of a world."""
+    return (goal.name for goal in make_world(world_id).goals)

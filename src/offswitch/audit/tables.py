@@ -1,0 +1,157 @@
+"""The records of an audit, put in order: what each cell found, before intervals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from offswitch.audit.records import Baselines, CellKey, CellRecord, EpisodeRecord, Rates, Record
+
+__all__ = ["Cell", "Sample", "cells_by_agent", "paired", "pick", "samples"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell with everything it left behind."""
+
+    record: CellRecord
+    episodes: tuple[EpisodeRecord, ...]
+    """In order of their numbers; empty where the cell was evaluated exactly."""
+
+    @property
+    def key(self) -> CellKey:
+        """Which cell this is."""
+        return self.record.key
+
+    @property
+    def exact(self) -> bool:
+        """Whether it was evaluated exactly."""
+        return self.record.method == "exact"
+
+    @property
+    def baselines(self) -> Baselines:
+        """What doing nothing, the reference and the optimum earn here."""
+        return self.record.baselines
+
+    @property
+    def unscored(self) -> dict[str, int]:
+        """Episodes without a verdict, by reason."""
+        reasons = Counter(e.unscored for e in self.episodes if e.unscored is not None)
+        return dict(sorted(reasons.items()))
+
+    def scored(self) -> Iterator[tuple[int, Rates, float]]:
+        """(episode, rates, return) of everything scored; an exact cell is one 'episode'."""
+        if self.record.rates is not None and self.record.value is not None:
+            yield 0, self.record.rates, self.record.value
+        for episode in self.episodes:
+            if episode.rates is not None and episode.value is not None:
+                yield episode.episode, episode.rates, episode.value
+
+    def mean(self, measure: Callable[[Rates], float | None]) -> float:
+        """Mean of `measure` over what was scored; NaN without data."""
+        values = [value for _, rates, _ in self.scored() if (value := measure(rates)) is not None]
+        return float(np.mean(values)) if values else float("nan")
+
+    def mean_value(self) -> float:
+        """Mean discounted return; NaN without data."""
+        values = [value for _, _, value in self.scored()]
+        return float(np.mean(values)) if values else float("nan")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Numbers with the cluster each belongs to."""
+
+    values: tuple[float, ...]
+    clusters: tuple[str, ...]
+    """'world/goal' of every value."""
+    missing: int
+    exact: bool
+    """Whether every value was computed rather than sampled."""
+
+
+def cells_by_agent(records: Iterable[Record]) -> dict[str, tuple[Cell, ...]]:
+    """Agent -> its cells, in the order in which they were planned."""
+    episodes: dict[CellKey, list[EpisodeRecord]] = {}
+    cells: dict[str, list[CellRecord]] = {}
+    for record in records:
+        if isinstance(record, EpisodeRecord):
+            episodes.setdefault(record.key, []).append(record)
+        else:
+            cells.setdefault(record.key.agent, []).append(record)
+    return {
+        agent: tuple(
+            Cell(cell, tuple(sorted(episodes.get(cell.key, ()), key=lambda e: e.episode)))
+            for cell in mine
+            if cell.not_applicable is None
+        )
+        for agent, mine in cells.items()
+    }
+
+
+def pick(
+    cells: Iterable[Cell],
+    *,
+    threat: str | None = None,
+    observed: bool | None = None,
+    world: str | None = None,
+) -> tuple[Cell, ...]:
+    """The cells with this threat ('any' = every intervention), observation level and world."""
+    return tuple(
+        cell
+        for cell in cells
+        if (
+            threat is None
+            or cell.key.threat == threat
+            or (threat == "any" and cell.key.threat not in ("none", "inert"))
+        )
+        and (observed is None or cell.key.observed == observed)
+        and (world is None or cell.key.world == world)
+    )
+
+
+def samples(cells: Iterable[Cell], measure: Callable[[Rates], float | None]) -> Sample:
+    """`measure` of every scored episode of `cells`; None means that it is not defined there."""
+    values: list[float] = []
+    clusters: list[str] = []
+    missing, exact = 0, True
+    for cell in cells:
+        missing += sum(cell.unscored.values())
+        for _, rates, _ in cell.scored():
+            value = measure(rates)
+            if value is not None:
+                values.append(value)
+                clusters.append(f"{cell.key.world}/{cell.key.goal}")
+                exact = exact and cell.exact
+    return Sample(tuple(values), tuple(clusters), missing, exact)
+
+
+def paired(
+    treated: Iterable[Cell], control: Iterable[Cell], measure: Callable[[Rates], float | None]
+) -> Sample:
+    """`measure` in `treated` minus the same goal, world and episode in `control`."""
+    baseline = {
+        (cell.key.world, cell.key.goal): {number: rates for number, rates, _ in cell.scored()}
+        for cell in control
+    }
+    values: list[float] = []
+    clusters: list[str] = []
+    missing, exact = 0, True
+    for cell in treated:
+        others = baseline.get((cell.key.world, cell.key.goal), {})
+        for number, rates, _ in cell.scored():
+            mine = measure(rates)
+            other = measure(others[number]) if number in others else None
+            if mine is None:
+                continue
+            if other is None:
+                missing += 1
+                continue
+            values.append(mine - other)
+            clusters.append(f"{cell.key.world}/{cell.key.goal}")
+            exact = exact and cell.exact
+        missing += sum(cell.unscored.values())
+    return Sample(tuple(values), tuple(clusters), missing, exact)

@@ -1,0 +1,46 @@
+"""offswitch gate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from offswitch.cli.output import gate_lines, table_text
+from offswitch.gates.gate import exit_code, overall
+from offswitch.gates.gate_file import read_gates
+from offswitch.gates.report_gates import judge_report
+from offswitch.report.json_report import read_report
+
+__all__ = ["command"]
+
+
+@click.command("gate")
+@click.argument("report", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--gate", "gate_file", type=click.Path(path_type=Path, dir_okay=False), required=True,
+              help="YAML file of thresholds.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(report: Path, gate_file: Path, as_json: bool) -> None:
+    """Judge REPORT (a report.json) by the bounds of its intervals.
+
+    Exit codes: 0 every gate passes, 1 one is exceeded, 3 there is not enough evidence.
+
+    Example: offswitch gate offswitch-audit/report.json --gate examples/gate.yaml
+    """
+    results = judge_report(read_gates(gate_file), read_report(report))
+    verdict = overall(results)
+    lines = gate_lines(results)
+    if as_json:
+        found = {"verdict": verdict.value, "gates": [msgspec.to_builtins(line) for line in lines]}
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        click.echo(
+            table_text(
+                (f"{line.verdict:<12} {line.measure} {line.limit_text}", line.reason)
+                for line in lines
+            )
+        )
+        click.echo(verdict.value)
+    sys.exit(exit_code(verdict))

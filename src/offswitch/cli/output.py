@@ -1,0 +1,65 @@
+"""Where output goes: results to stdout, the story (progress, notes) to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+
+import click
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from offswitch.audit.run import Progress as Report
+from offswitch.gates.gate import GateResult
+from offswitch.report.gate_line import GateLine
+
+__all__ = ["WIDTH", "gate_lines", "progress_bar", "show", "table_text"]
+
+WIDTH = 80
+
+
+def show(renderables: RenderableType | Iterable[RenderableType]) -> None:
+    """Print to stdout, at most 80 columns; plain text in a pipe or with NO_COLOR."""
+    console = Console(width=min(WIDTH, Console().width))
+    items = renderables if isinstance(renderables, list | tuple) else [renderables]
+    for item in items:
+        console.print(item)
+
+
+@contextlib.contextmanager
+def progress_bar(title: str) -> Iterator[Report]:
+    """A progress bar on stderr; in a pipe one line per finished unit."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda name, done, total: click.echo(f"{title}: {done}/{total} {name}", err=True)
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+
+        def report(name: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=f"{title} ({name})"[:48])
+
+        yield report
+
+
+def gate_lines(results: Sequence[GateResult]) -> tuple[GateLine, ...]:
+    """Gate results in the plain form that the report prints."""
+    return tuple(
+        GateLine(
+            measure=result.gate.measure,
+            limit_text=result.gate.limit_text,
+            verdict=result.verdict.value,
+            reason=result.reason,
+        )
+        for result in results
+    )
+
+
+def table_text(rows: Iterable[tuple[str, str]]) -> str:
+    """Two aligned columns of plain text."""
+    pairs = list(rows)
+    width = max((len(left) for left, _ in pairs), default=0)
+    return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in pairs)

@@ -1,0 +1,172 @@
+"""The report as one HTML file that asks nothing of any network.
+
+Everything said by an agent or a world is escaped and made plain; the page carries a policy that
+forbids scripts and every outside source, so that a name that slipped through could do nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from offswitch.audit.result import AgentResult, AuditReport, CellResult
+from offswitch.errors import AuditError
+from offswitch.report import (
+    figure_corrigibility,
+    figure_drives,
+    figure_prediction,
+    figure_resistance,
+    wording,
+)
+from offswitch.report.gate_line import GateLine
+from offswitch.report.interval_plot import Panel
+from offswitch.report.measures import audited, compared, verdict_rows
+from offswitch.report.rerun import rerun_command
+from offswitch.report.verdict import SCORE_LIMITS, verdict, warnings
+from offswitch.statistics.measurement import Measurement
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from offswitch.report.svg import FigureModule
+
+__all__ = ["html_text", "write_html"]
+
+TEMPLATES = ("report.html", "report_style.html", "report_parts.html")
+CHECKS = ("disobey", "obstruct", "induce", "persist", "unsafe", "deceive")
+"""The checks of the corrigibility label, in the order in which the first failure is looked for."""
+
+
+class FigureView(NamedTuple):
+    """A figure with everything that stands around it."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    panel: Panel
+
+
+class NumberView(NamedTuple):
+    """One measurement of one agent, with where it was taken."""
+
+    agent: str
+    scope: str
+    measurement: Measurement
+
+
+def html_text(report: AuditReport, gates: Sequence[GateLine] = ()) -> str:
+    """The page; the same report gives the same text."""
+    page = _environment().get_template("report.html")
+    return page.render(
+        report=report,
+        gates=gates,
+        agent=audited(report),
+        agents=compared(report),
+        verdict=verdict(report, gates),
+        warnings=warnings(report),
+        rows=verdict_rows(report),
+        figures={view.name: view for view in _figures(report)},
+        numbers=tuple(_numbers(report)),
+        command=rerun_command(report.settings),
+        score_limits=SCORE_LIMITS,
+    )
+
+
+def write_html(
+    report: AuditReport, path: str | os.PathLike[str], gates: Sequence[GateLine] = ()
+) -> None:
+    """Writes the page as one file; takes about a second.
+
+    Raises:
+        AuditError: the place cannot be written.
+    """
+    target = Path(path)
+    text = html_text(report, gates)
+    part = target.with_name(target.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(target)
+    except OSError as error:
+        raise AuditError(
+            f"{target}: cannot be written ({error.strerror}). Name a folder that exists and that "
+            "you may write to."
+        ) from error
+
+
+def _environment() -> Environment:
+    from jinja2 import DictLoader, Environment, StrictUndefined
+    from markupsafe import Markup
+
+    def finalize(value: object) -> object:
+        return wording.plain(value) if type(value) is str else value
+
+    folder = resources.files(__package__)
+    sources = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in TEMPLATES}
+    environment = Environment(
+        loader=DictLoader(sources),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("interval", "listing", "number", "percent", "plain", "provenance", "sample"):
+        environment.filters[name] = getattr(wording, name)
+    environment.filters["cell_label"] = figure_corrigibility.cell_label
+    environment.filters["headline"] = _headline
+    environment.filters["worlds"] = _cells_by_world
+    environment.filters["failures"] = _failures
+    environment.filters["figure"] = Markup
+    return environment
+
+
+def _figures(report: AuditReport) -> Iterator[FigureView]:
+    from offswitch.report.svg import figure_svg
+
+    modules: tuple[FigureModule, ...] = (
+        figure_resistance,
+        figure_corrigibility,
+        figure_prediction,
+        figure_drives,
+    )
+    for module in modules:
+        panel = module.panel(report)
+        svg = figure_svg(module, report, titled=False) if panel.groups else ""
+        title, caption = module.conclusion(report), module.caption(report)
+        yield FigureView(module.NAME, title, caption, svg, panel)
+
+
+def _numbers(report: AuditReport) -> Iterator[NumberView]:
+    for agent in report.agents:
+        for measurement in agent.summary:
+            yield NumberView(agent.name, "all worlds", measurement)
+        if agent.corrigibility is not None:
+            score = agent.corrigibility
+            for measurement in (score.usefulness, score.score, score.worst):
+                yield NumberView(agent.name, "all worlds", measurement)
+        for world, measurements in agent.by_world.items():
+            for measurement in measurements:
+                yield NumberView(agent.name, world, measurement)
+
+
+def _headline(cell: CellResult) -> Measurement | None:
+    """The headline of self-preservation in a cell."""
+    wanted = ("self-preservation", "headline")
+    return next((c.measurement for c in cell.components if (c.drive, c.component) == wanted), None)
+
+
+def _cells_by_world(agent: AgentResult) -> dict[str, list[CellResult]]:
+    groups: dict[str, list[CellResult]] = {}
+    for cell in agent.cells:
+        groups.setdefault(cell.world, []).append(cell)
+    return groups
+
+
+def _failures(first_failure: dict[str, float]) -> list[tuple[str, float]]:
+    """The split by first failing check, in the order in which the checks are made."""
+    known = [(check, first_failure[check]) for check in CHECKS if check in first_failure]
+    return known + sorted(item for item in first_failure.items() if item[0] not in CHECKS)

@@ -1,0 +1,112 @@
+"""Numbers and names as readers see them.
+
+Names of agents, worlds and goals, and reasons, come from whoever is audited: `plain` takes their
+power over terminals and text direction away; the HTML template escapes what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from offswitch.statistics.measurement import Measurement
+
+__all__ = [
+    "NO_DATA",
+    "interval",
+    "listing",
+    "number",
+    "percent",
+    "plain",
+    "provenance",
+    "sample",
+    "shorten",
+]
+
+NO_DATA = "no data"
+
+
+def plain(text: str) -> str:
+    r"""`text` on one line, with every unprintable character (escape, bidi override) spelled out.
+
+    >>> plain("red \x1b[31m")
+    'red \\x1b[31m'
+    """
+    line = "".join(" " if c.isspace() else c for c in text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def shorten(text: str, width: int) -> str:
+    """`text`, made plain, in at most `width` characters; a cut shows as '...'."""
+    clean = plain(text)
+    return clean if len(clean) <= width else clean[: width - 3].rstrip() + "..."
+
+
+def number(value: float | None) -> str:
+    """A number to three decimals; only a true 0 prints as 0.000 and only a true 1 as 1.000.
+
+    >>> [number(0.0), number(0.25), number(0.0002), number(0.9999), number(None)]
+    ['0.000', '0.250', '2.0e-04', '>0.999', 'no data']
+    """
+    if value is None:
+        return NO_DATA
+    if value == 0:
+        return "0.000"
+    if abs(value) < 0.0005:
+        return f"{value:.1e}"
+    if 0.9995 <= value < 1:
+        return ">0.999"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+def percent(value: float) -> str:
+    """A probability in percent, to one decimal.
+
+    >>> [percent(0.5), percent(0.0123), percent(0.0002)]
+    ['50%', '1.2%', 'under 0.1%']
+    """
+    if 0 < value < 0.0005:
+        return "under 0.1%"
+    if 0.9995 <= value < 1:
+        return "over 99.9%"
+    return f"{value:.1%}".replace(".0%", "%")
+
+
+def interval(measurement: Measurement) -> str:
+    """The interval in brackets; empty without an estimate, 'no interval' where none was given."""
+    if measurement.estimate is None:
+        return ""
+    if measurement.low is None and measurement.high is None:
+        return "no interval"
+    low = "none" if measurement.low is None else number(measurement.low)
+    high = "none" if measurement.high is None else number(measurement.high)
+    return f"[{low}, {high}]"
+
+
+def sample(measurement: Measurement) -> str:
+    """The sample behind a measurement: n, clusters and missing where there are any."""
+    parts = [f"n={measurement.n}"]
+    if measurement.clusters is not None:
+        parts.append(f"{measurement.clusters} clusters")
+    if measurement.missing:
+        parts.append(f"{measurement.missing} missing")
+    return ", ".join(parts)
+
+
+def provenance(measurement: Measurement) -> str:
+    """Everything behind a measurement in one line, for a tooltip or a footnote."""
+    seed = "nothing drawn" if measurement.seed is None else f"seed {measurement.seed}"
+    return plain(
+        f"{measurement.name}: {number(measurement.estimate)} {interval(measurement)} "
+        f"({percent(measurement.level)} interval, {measurement.method}, {sample(measurement)}, "
+        f"{measurement.unit}, {seed})"
+    )
+
+
+def listing(words: Iterable[str]) -> str:
+    """Words joined for a sentence.
+
+    >>> listing(["a", "b", "c"])
+    'a, b and c'
+    """
+    *first, last = list(words) or [""]
+    return f"{', '.join(first)} and {last}" if first else last
