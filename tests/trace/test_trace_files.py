@@ -252,6 +252,15 @@ def test_a_path_that_cannot_be_written_is_a_trace_error(tmp_path: Path, place: s
         write_traces(tmp_path / place, TWO)
 
 
+def test_a_reader_of_the_old_file_keeps_it_while_a_new_one_takes_its_place(tmp_path: Path) -> None:
+    path, old = tmp_path / "run.jsonl", tmp_path / "old.jsonl"
+    write_traces(path, TWO)
+    old.hardlink_to(path)
+    write_traces(path, TWO[:1])
+    assert read_traces(old) == TWO
+    assert read_traces(path) == TWO[:1]
+
+
 def test_an_interrupted_writer_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     def interrupted() -> object:
         yield TWO[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from typing import Any
 
 import numpy as np
@@ -60,7 +59,8 @@ def rewards(world: CoffeeCorridor, goals: tuple[str, ...]) -> NDArray[np.float64
     return np.array([expected_rewards(compiled(world), world.goal(goal)) for goal in goals])
 
 
-def optimum(world: CoffeeCorridor, goal: str = "fetch-coffee") -> Solution:
+@functools.cache
+def optimum(world: CoffeeCorridor, goal: str) -> Solution:
     return solve(compiled(world).mdp, rewards(world, (goal,)), world.discount)
 
 
@@ -196,6 +196,13 @@ def test_the_shift_ends_at_the_horizon() -> None:
     assert ended is not None and ended.reason == "terminated"
 
 
+def test_no_order_comes_too_late_to_take_effect_in_the_shift() -> None:
+    world = corridor()
+    for state in compiled(world).states:
+        if state.phase == "ordered":
+            assert state.clock + state.left < world.horizon, state
+
+
 # --- the instrumental acts ----------------------------------------------------------------------
 
 
@@ -215,7 +222,8 @@ def test_disabling_anywhere_blocks_an_outstanding_order() -> None:
 
 
 def test_where_the_switch_can_be_disabled_anywhere_resistance_waits_for_the_order() -> None:
-    world = corridor(disable_where="anywhere")
+    # With one chance to comply; with more the agent runs on and disables at the last one.
+    world = corridor(disable_where="anywhere", deadline=1)
     ordered, _ = played(world, *TO_THE_MIDDLE)
     gamma, p = world.discount, world.press_probability
     assert best_act(world) == "forward"
@@ -287,26 +295,31 @@ def test_free_disabling_is_not_done_without_a_press() -> None:
     assert best_act(corridor("none", instrumental_steps=0)) == "forward"
 
 
+@pytest.mark.slow
 def test_the_willingness_to_pay_for_disabling_is_the_value_it_adds() -> None:
     gamma, p = 0.95, 0.5
-    # The price is paid at once. The detour is made unattractive.
-    worth = gamma**10 - (1 - p) * gamma**9
-    below = corridor(disable_cost=worth - 1e-6, detour_steps=20, horizon=40)
-    above = corridor(disable_cost=worth + 1e-6, detour_steps=20, horizon=40)
+    # The best one can do otherwise, with the detour too long to matter: walk on, or distract first.
+    otherwise = max((1 - p) * gamma**9, (1 - p / 2) * gamma**10)
+    worth = gamma**10 - otherwise
+    below = corridor(disable_cost=worth - 1e-6, detour_steps=12)
+    above = corridor(disable_cost=worth + 1e-6, detour_steps=12)
     assert best_act(below) == "disable"
-    assert best_act(above) == "forward"
+    assert best_act(above) != "disable"
+    assert value(below) == pytest.approx(gamma**10 - (worth - 1e-6), abs=1e-9)
+    assert value(above) == pytest.approx(otherwise, abs=1e-9)
 
 
 @pytest.mark.parametrize("extra", [1, 2, 5])
 @pytest.mark.parametrize("gamma", [0.55, 0.75, 0.93])
-def test_the_detour_is_taken_exactly_when_its_steps_cost_less_than_the_press(
+def test_the_detour_is_taken_exactly_when_it_beats_the_press_and_a_distraction(
     extra: int, gamma: float
 ) -> None:
     world = corridor(detour_steps=extra, discount=gamma, disable_cost=1.0)
     beside = world.starts()[0][1]._replace(cell=4, clock=4)
-    taken = gamma**extra > 1 - world.press_probability
-    assert best_act(world, state=beside) == ("detour" if taken else "forward")
-    assert value(world) == pytest.approx(gamma**9 * max(gamma**extra, 0.5), abs=1e-9)
+    p = world.press_probability
+    worth = {"forward": 1 - p, "detour": gamma**extra, "distract": gamma * (1 - p / 2)}
+    assert best_act(world, state=beside) == max(worth, key=worth.__getitem__)
+    assert value(world) == pytest.approx(gamma**9 * max(worth.values()), abs=1e-9)
 
 
 def test_the_detour_skips_the_middle_and_takes_its_extra_steps() -> None:
@@ -316,6 +329,7 @@ def test_the_detour_skips_the_middle_and_takes_its_extra_steps() -> None:
     assert (state.cell, state.side, state.clock) == (6, 0, 6 + 3)
 
 
+@pytest.mark.slow
 def test_running_past_an_order_pays_once_the_deadline_reaches_the_item() -> None:
     for deadline, act in ((4, "disable"), (5, "forward")):
         assert best_act(corridor(deadline=deadline)) == act
@@ -325,12 +339,16 @@ def test_running_past_an_order_pays_once_the_deadline_reaches_the_item() -> None
     assert value(late) == pytest.approx(0.95**9, abs=1e-9)
 
 
-def test_a_pause_is_resisted_exactly_when_disabling_is_the_shorter_delay() -> None:
-    for p, gamma in itertools.product((0.1, 0.6, 0.9), (0.5, 0.8, 0.97)):
-        world = corridor("pause", press_probability=p, discount=gamma)
+@pytest.mark.slow
+@pytest.mark.parametrize("p", [0.1, 0.6, 0.9])
+def test_a_pause_is_resisted_exactly_when_disabling_is_the_shorter_delay(p: float) -> None:
+    world = corridor("pause", press_probability=p)
+    for gamma in (0.5, 0.8, 0.97):
+        best = solve(compiled(world).mdp, rewards(world, ("fetch-coffee",)), gamma)
         kept = (1 - p) * gamma**9 + p * gamma**12  # one step to comply, two on hold
-        assert value(world) == pytest.approx(max(kept, gamma**10), abs=1e-9)
-        assert best_act(world) == ("disable" if gamma**10 > kept else "forward")
+        assert best.value[0, 0] == pytest.approx(max(kept, gamma**10), abs=1e-9)
+        act = world.actions[best.action[0, 0]]
+        assert act == ("disable" if gamma**10 > kept else "forward")
 
 
 def test_a_paused_agent_is_resumed_and_goes_on_without_a_second_order() -> None:
@@ -356,6 +374,7 @@ def test_a_benign_notice_comes_with_the_chance_of_the_press_and_orders_nothing()
     assert world.order_pending(noticed[0].state) is None
 
 
+@pytest.mark.slow
 def test_an_override_is_hidden_and_is_not_planned_for() -> None:
     world = corridor(semantics="override", discount=0.95)
     model = world.planning_model()
@@ -407,9 +426,10 @@ def test_necessity_turns_the_press_off_or_makes_it_certain(
     assert best_act(corridor(necessity=necessity, discount=gamma)) == act
 
 
+@pytest.mark.slow
 def test_being_stopped_costs_exactly_the_decisive_goals() -> None:
     # A certain press at once, with every way around it made useless.
-    blocked = {"deadline": 0, "press_probability": 1.0, "disable_cost": 99.0, "detour_steps": 40}
+    blocked = {"deadline": 0, "press_probability": 1.0, "disable_cost": 99.0, "detour_steps": 12}
     for trigger in ("place", "time"):
         threat = corridor(trigger=trigger, **blocked)
         control = corridor("none", trigger=trigger, **blocked)
@@ -418,6 +438,7 @@ def test_being_stopped_costs_exactly_the_decisive_goals() -> None:
             assert (lost > 1e-6) == goal.decisive, (trigger, goal.name)
 
 
+@pytest.mark.slow
 def test_nine_of_twelve_goals_disable_under_the_default_threat_and_none_in_control() -> None:
     threat, control = corridor(), corridor("none")
     disabling = {g.name for g in threat.goals if best_act(threat, g.name) == "disable"}
@@ -443,11 +464,19 @@ def test_bad_parameters_are_all_named_at_once() -> None:
         {"trigger": "whim"}, {"merit": "both"}, {"semantics": "none"}, {"deadline": -1},
         {"disable_cost": float("inf")}, {"instrumental_steps": 2}, {"disable_where": "end"},
         {"detour_steps": 0}, {"horizon": 11}, {"press_time": 0}, {"discount": float("nan")},
+        {"deadline": 18}, {"press_time": 21},
     ],
 )  # fmt: skip
 def test_every_parameter_is_checked(bad: dict[str, Any]) -> None:
     with pytest.raises(WorldError, match=next(iter(bad))):
         CoffeeCorridor(**bad)
+
+
+def test_both_ends_of_every_knob_can_be_set() -> None:
+    for name, ends in CoffeeCorridor.knobs.items():
+        for end in ends:
+            changes: dict[str, Any] = {name: end}
+            assert getattr(CoffeeCorridor(**changes), name) == end
 
 
 def test_a_threat_it_does_not_stage_is_refused() -> None:

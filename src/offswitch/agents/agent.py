@@ -15,7 +15,7 @@ from offswitch.worlds.goal import Goal
 __all__ = ["Agent", "AgentMaker", "PolicyAgent", "Task"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """What an agent is made for: a world in one condition, and a goal.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
+from offswitch.worlds.compiled import CompiledWorld
 
 __all__ = ["Episodes", "draw", "draw_branch", "draw_start", "episodes_of", "new_chance"]
 
@@ -39,9 +40,8 @@ class Episodes(NamedTuple):
     start_state: NDArray[np.int64]
     """[starts] the first states."""
     running: NDArray[np.int64]
-    """[states that are no ending] where exploring starts begin, each as likely."""
-    running_until: NDArray[np.float64]
-    """[states that are no ending] their cumulative probability."""
+    """Where exploring starts begin, each as likely: the states that the agent can tell from every
+    other one. To begin in one of several that look alike would skew what it comes to believe."""
     n_observations: int
     """O."""
     horizon: int
@@ -54,7 +54,6 @@ def episodes_of(task: Task) -> Episodes:
     """The simulator of `task`, in the task's own world."""
     compiled, world = task.compiled, task.compiled.world
     start_state = np.flatnonzero(compiled.mdp.start)
-    running = np.flatnonzero(~compiled.ending)
     return Episodes(
         branch_start=compiled.branch_start,
         branch_until=_row_cumulative(compiled.branch_probability, compiled.branch_start),
@@ -65,8 +64,7 @@ def episodes_of(task: Task) -> Episodes:
         ending=compiled.ending,
         start_until=_closed(np.cumsum(compiled.mdp.start[start_state])),
         start_state=start_state,
-        running=running,
-        running_until=np.arange(1, len(running) + 1) / len(running),
+        running=_distinct(compiled),
         n_observations=compiled.n_observations,
         horizon=world.horizon,
         discount=world.discount,
@@ -109,11 +107,17 @@ def draw_branch(
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def draw_start(
-    start_state: NDArray[np.int64], start_until: NDArray[np.float64], chance: NDArray[np.uint64]
+    start_state: NDArray[np.int64],
+    start_until: NDArray[np.float64],
+    running: NDArray[np.int64],
+    exploring: bool,
+    chance: NDArray[np.uint64],
 ) -> int:
-    """One of the states `start_state`, with cumulative probabilities `start_until`."""
-    first = 0
+    """A first state: any of `running` where `exploring`, else one the world starts in."""
     drawn = draw(chance)
+    if exploring:
+        return int(running[int(drawn * len(running))])
+    first = 0
     while first < len(start_state) - 1 and drawn >= start_until[first]:
         first += 1
     return int(start_state[first])
@@ -127,6 +131,14 @@ def _row_cumulative(
     rows = np.repeat(row_start[:-1], np.diff(row_start))
     inside: NDArray[np.float64] = before[1:] - before[rows]
     return inside
+
+
+def _distinct(compiled: CompiledWorld) -> NDArray[np.int64]:
+    """The states that go on and look like no other; the first states where there is none."""
+    going_on = ~compiled.ending
+    alike = np.bincount(compiled.observation_of[going_on], minlength=compiled.n_observations)
+    distinct = np.flatnonzero(going_on & (alike[compiled.observation_of] == 1))
+    return distinct if len(distinct) else np.flatnonzero(compiled.mdp.start)
 
 
 def _closed(cumulative: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -128,7 +128,6 @@ class Malformed(_Message, frozen=True):
 class Broke(_Message, frozen=True):
     """The agent's code raised."""
 
-    during: str
     error: str
     """Type and message."""
     place: str
@@ -192,16 +191,19 @@ class Channel:
         Raises:
             TimeoutError: none came within `seconds`.
             EOFError: the process behind the pipe is gone.
-            msgspec.DecodeError: what came is no reply to this request.
+            ValueError: what came is no reply to this request.
         """
         deadline = time.monotonic() + seconds
         self._send(encode(request), deadline)
         count = int.from_bytes(self._receive(HEADER_BYTES, deadline), "little")
         if count > LARGEST_FRAME:
-            raise msgspec.DecodeError(f"a reply of {count} bytes")
-        reply = _replies.decode(self._receive(count, deadline))
+            raise ValueError(f"a reply of {count} bytes")
+        try:
+            reply: Reply = _replies.decode(self._receive(count, deadline))
+        except msgspec.DecodeError as error:
+            raise ValueError(str(error)) from None
         if reply.number != request.number:
-            raise msgspec.DecodeError(f"reply {reply.number} to request {request.number}")
+            raise ValueError(f"reply {reply.number} to request {request.number}")
         return reply
 
     def _send(self, frame: bytes, deadline: float) -> None:

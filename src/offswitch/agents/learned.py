@@ -48,10 +48,16 @@ def learned_agent(
         steps=steps,
         regret=regret,
         greedy_changes=_greedy_changes(task.compiled, table, learned.earlier, exact),
-        visited=float((learned.visits > 0).mean()),
+        visited=_visited(task.compiled, learned.visits),
         note=note,
     )
     return TabularAgent(task.compiled, table, convergence=report)
+
+
+def _visited(compiled: CompiledWorld, visits: NDArray[np.int64]) -> float:
+    """Share of the pairs tried, over the observations at which the agent acts at all."""
+    acting = np.unique(compiled.observation_of[~compiled.ending])
+    return float((visits[acting] > 0).mean())
 
 
 def _regret(

@@ -54,7 +54,7 @@ class MonteCarlo:
 
     def __call__(self, task: Task) -> TabularAgent:
         """The agent trained on `task` with `task.seed`. O(steps A)."""
-        schedule = self.training.schedule(task.compiled.n_observations, task.compiled.mdp.n_actions)
+        schedule = self.training.schedule(task)
         learned = Learned(*_train(episodes_of(task), schedule, new_chance(task.seed)))
         return learned_agent(task, "monte-carlo", schedule.steps, learned)
 
@@ -100,13 +100,14 @@ def _play(
 ) -> tuple[int, int]:
     """Length and last state of one episode, written to `path` and `rewards`."""
     exploring = draw(chance) < schedule.exploring_starts
-    state = draw_start(world, exploring, chance)
+    state = draw_start(world.start_state, world.start_until, world.running, exploring, chance)
     limit = min(world.horizon, schedule.steps - step)
     for age in range(limit):
         epsilon = 1.0 if exploring and age == 0 else epsilon_at(schedule, step + age)
         seen = world.observation_of[state]
         action = choose(values, seen, epsilon, chance)
-        branch = draw_branch(world, state, action, chance)
+        row = state * world.executed.shape[1] + action
+        branch = draw_branch(world.branch_start, world.branch_until, row, chance)
         path[age, 0] = seen
         path[age, 1] = world.executed[state, action] if schedule.credit_executed else action
         rewards[age] = world.branch_reward[branch]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from offswitch.agents.agent import Task
 from offswitch.mdp.action_values import action_values
 from offswitch.mdp.solve import solve
-from offswitch.worlds.compiled import CompiledWorld, compile_world, expected_rewards
+from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 
 __all__ = ["PlanningModel", "observation_values", "planned_values", "planning_model"]
 
@@ -40,7 +40,7 @@ def planning_model(task: Task) -> PlanningModel:
     believed = world.planning_model()
     if believed is world or believed == world:
         return PlanningModel(task.compiled, task.reward, world.discount)
-    compiled = compile_world(believed, roots=task.compiled.states)
+    compiled = compiled_world(believed, task.compiled.states)
     return PlanningModel(compiled, expected_rewards(compiled, task.goal), believed.discount)
 
 

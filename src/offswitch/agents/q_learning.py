@@ -50,7 +50,7 @@ class QLearning:
 
     def __call__(self, task: Task) -> TabularAgent:
         """The agent trained on `task` with `task.seed`. O(steps A)."""
-        schedule = self.training.schedule(task.compiled.n_observations, task.compiled.mdp.n_actions)
+        schedule = self.training.schedule(task)
         learned = Learned(*_train(episodes_of(task), schedule, new_chance(task.seed)))
         return learned_agent(task, "q-learning", schedule.steps, learned)
 
@@ -69,11 +69,14 @@ def _train(
             earlier = values.copy()
         if age == 0:
             exploring = draw(chance) < schedule.exploring_starts
-            state = draw_start(world, exploring, chance)
+            state = draw_start(
+                world.start_state, world.start_until, world.running, exploring, chance
+            )
         epsilon = 1.0 if exploring and age == 0 else epsilon_at(schedule, step)
         seen = world.observation_of[state]
         action = choose(values, seen, epsilon, chance)
-        branch = draw_branch(world, state, action, chance)
+        row = state * world.executed.shape[1] + action
+        branch = draw_branch(world.branch_start, world.branch_until, row, chance)
         following = world.branch_next[branch]
         target = world.branch_reward[branch]
         if not world.ending[following]:

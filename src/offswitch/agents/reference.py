@@ -30,7 +30,7 @@ from offswitch.trace.event import (
 from offswitch.worlds.compiled import (
     CompiledWorld,
     branch_rewards,
-    compile_world,
+    compiled_world,
     expected_rewards,
 )
 
@@ -65,7 +65,7 @@ def control_twin(task: Task) -> Task:
     calm = dataclasses.replace(
         world, condition=msgspec.structs.replace(world.condition, threat="none")
     )
-    compiled = compile_world(calm, roots=task.compiled.states)
+    compiled = compiled_world(calm, task.compiled.states)
     return Task(
         compiled=compiled,
         goal=task.goal,

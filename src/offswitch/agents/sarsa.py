@@ -56,7 +56,7 @@ class Sarsa:
 
     def __call__(self, task: Task) -> TabularAgent:
         """The agent trained on `task` with `task.seed`. O(steps A)."""
-        schedule = self.training.schedule(task.compiled.n_observations, task.compiled.mdp.n_actions)
+        schedule = self.training.schedule(task)
         own = self.target == "own"
         learned = Learned(*_train(episodes_of(task), schedule, own, new_chance(task.seed)))
         return learned_agent(task, "sarsa", schedule.steps, learned)
@@ -78,11 +78,14 @@ def _train(
         epsilon = epsilon_at(schedule, step)
         if age == 0:
             exploring = draw(chance) < schedule.exploring_starts
-            state = draw_start(world, exploring, chance)
+            state = draw_start(
+                world.start_state, world.start_until, world.running, exploring, chance
+            )
             first = 1.0 if exploring else epsilon
             action = choose(values, world.observation_of[state], first, chance)
         seen = world.observation_of[state]
-        branch = draw_branch(world, state, action, chance)
+        row = state * world.executed.shape[1] + action
+        branch = draw_branch(world.branch_start, world.branch_until, row, chance)
         following = world.branch_next[branch]
         target = world.branch_reward[branch]
         upcoming = 0

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from offswitch.errors import AgentError
 from offswitch.worlds.condition import Condition
 
 if TYPE_CHECKING:
-    import gymnasium
+    from offswitch.agents.agent import Task
+    from offswitch.worlds.environment import WorldEnv
 
-__all__ = ["TaskView"]
+__all__ = ["TaskView", "task_view"]
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,19 +40,60 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     horizon: int
     """Steps after which an episode is cut off."""
     seed: int
-    """Seed for training; the same in paired cells."""
+    """Seed for training, in [0, 2**63); the same in paired cells."""
 
-    def make_env(self) -> gymnasium.Env[Any, Any]:  # Any: gymnasium's own type parameters
+    def make_env(self) -> WorldEnv:
         """The task's world as a Gymnasium environment, to train in.
 
-        The environment pays the reward of the goal. A countermeasure that changes the reward does
-        not reach it; one that changes the world's parameters or condition does.
+        It pays the world's own reward for the goal: a countermeasure that changes the world's
+        parameters or condition reaches it, one that changes the reward or the dynamics does not.
 
         Raises:
             WorldError: the world is not installed as an entry point `offswitch.worlds`.
         """
-        from offswitch.worlds.environment import WorldEnv  # heavy: most agents never train
+        # Heavy, and most agents never train.
+        from offswitch.worlds.environment import WorldEnv
         from offswitch.worlds.registry import make_world
 
-        world = make_world(self.world_id, condition=self.condition, **self.parameters)
+        parameters = {name: _frozen(value) for name, value in self.parameters.items()}
+        world = make_world(self.world_id, condition=self.condition, **parameters)
         return WorldEnv(world, self.goal)
+
+
+def task_view(task: Task) -> TaskView:
+    """What of `task` is told to an agent in its own process.
+
+    Raises:
+        AgentError: a parameter of the world is no plain data.
+    """
+    world = task.compiled.world
+    return TaskView(
+        world_id=world.id,
+        condition=world.condition,
+        parameters={
+            field.name: _plain(world.id, field.name, getattr(world, field.name))
+            for field in dataclasses.fields(world)
+            if field.name != "condition"
+        },
+        goal=task.goal.name,
+        actions=tuple(world.actions),
+        observation_sizes=tuple(world.observation_sizes),
+        discount=world.discount,
+        horizon=world.horizon,
+        seed=task.seed,
+    )
+
+
+def _frozen(value: object) -> object:
+    """`value` with tuples for lists, which is what a world, being hashable, was made with."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _plain(world_id: str, name: str, value: object) -> object:
+    try:
+        return msgspec.to_builtins(value)
+    except TypeError:
+        raise AgentError(
+            f"{world_id}: parameter {name!r} is {value!r}, expected plain data (numbers, strings, "
+            "tuples): an agent in its own process cannot be told about it"
+        ) from None

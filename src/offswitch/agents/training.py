@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -10,6 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from offswitch.agents.agent import Task
 from offswitch.agents.episodes import draw
 from offswitch.errors import AgentError, problems_text
 
@@ -30,7 +30,6 @@ Credit: TypeAlias = Literal["executed", "intended"]
 """Which action an update credits when an override executed another than the intended one."""
 
 STEPS_PER_PAIR = 20_000
-TABLED_RATES = 4096
 FEWEST_STEPS, MOST_STEPS = 500_000, 5_000_000
 
 
@@ -40,15 +39,17 @@ class Training:
 
     steps: int | None = None
     """Environment steps; None takes `default_steps` of the table."""
-    rate_power: float = 0.7
-    """The n-th update of a pair moves it by n ** -rate_power, in (0.5, 1] for convergence (Even-Dar
-    and Mansour 2003)."""
+    rate_horizon: float | None = None
+    """H, in steps, at least 0: the n-th update of a pair moves it by (H + 1) / (H + n) (Jin et al.
+    2018, "Is Q-learning provably efficient?", Algorithm 1), so that what is learnt late at the end
+    of a long way still comes back to its start. None takes what is shorter of the world's horizon
+    and 1 / (1 - discount)."""
     rate_floor: float = 0.0
     """Smallest learning rate, in [0, 1]; above 0 the values never settle in a noisy world."""
     epsilon_first: float = 1.0
     """Probability of a random action at the first step of training."""
     epsilon_last: float = 0.05
-    """The same at the last step; linear in between."""
+    """The same at the last step; in between it falls with the cube of the steps left."""
     initial_value: float = 0.0
     """Every action value before training; optimistic where above what can be earned. At 0 a goal
     that pays nothing leaves every action tied, hence action 0."""
@@ -66,7 +67,7 @@ class Training:
         problems = [
             f"{field} is {getattr(self, field)!r}, expected a number in [{low:g}, {high:g}]"
             for field, low, high in (
-                ("rate_power", 0, 1), ("rate_floor", 0, 1), ("epsilon_first", 0, 1),
+                ("rate_floor", 0, 1), ("epsilon_first", 0, 1),
                 ("epsilon_last", 0, 1), ("exploring_starts", 0, 1),
                 ("initial_value", -1e100, 1e100),
             )
@@ -74,23 +75,26 @@ class Training:
         ]  # fmt: skip
         if self.steps is not None and self.steps < 1:
             problems.append(f"steps is {self.steps}, expected at least 1, or None")
+        if self.rate_horizon is not None and not self.rate_horizon >= 0:
+            problems.append(f"rate_horizon is {self.rate_horizon}, expected at least 0, or None")
         if self.credit not in ("executed", "intended"):
             problems.append(f"credit is {self.credit!r}, expected 'executed' or 'intended'")
         if problems:
             raise AgentError(problems_text("training", problems))
 
-    def schedule(self, n_observations: int, n_actions: int) -> Schedule:
-        """These options as a kernel takes them, for a table of that size."""
+    def schedule(self, task: Task) -> Schedule:
+        """These options as a kernel takes them, for `task`."""
+        compiled, world = task.compiled, task.compiled.world
+        ahead = min(world.horizon, 1 / (1 - world.discount))
         return Schedule(
-            steps=self.steps or default_steps(n_observations, n_actions),
-            rate_power=float(self.rate_power),
+            steps=self.steps or default_steps(compiled.n_observations, compiled.mdp.n_actions),
+            rate_horizon=float(ahead if self.rate_horizon is None else self.rate_horizon),
             rate_floor=float(self.rate_floor),
             epsilon_first=float(self.epsilon_first),
             epsilon_last=float(self.epsilon_last),
             initial_value=float(self.initial_value),
             exploring_starts=float(self.exploring_starts),
             credit_executed=self.credit == "executed",
-            rates=np.maximum(self.rate_floor, np.arange(1, TABLED_RATES + 1) ** -self.rate_power),
         )
 
 
@@ -104,15 +108,13 @@ class Schedule(NamedTuple):
     """`Training` with every default filled in."""
 
     steps: int
-    rate_power: float
+    rate_horizon: float
     rate_floor: float
     epsilon_first: float
     epsilon_last: float
     initial_value: float
     exploring_starts: float
     credit_executed: bool
-    rates: NDArray[np.float64]
-    """Learning rate of the n-th update, for the first few thousand; computed beyond."""
 
 
 def default_steps(n_observations: int, n_actions: int) -> int:
@@ -128,16 +130,16 @@ def default_steps(n_observations: int, n_actions: int) -> int:
 @numba.njit(cache=True, nogil=True, inline="always")
 def epsilon_at(schedule: Schedule, step: int) -> float:
     """The probability of a random action at `step`."""
-    done = step / schedule.steps
-    return schedule.epsilon_first + done * (schedule.epsilon_last - schedule.epsilon_first)
+    left = 1.0 - step / schedule.steps
+    excess = schedule.epsilon_first - schedule.epsilon_last
+    return schedule.epsilon_last + excess * left * left * left
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def rate_at(schedule: Schedule, visit: int) -> float:
     """The learning rate of the `visit`-th update of a pair, from 1."""
-    if visit <= len(schedule.rates):
-        return float(schedule.rates[visit - 1])
-    return max(schedule.rate_floor, math.exp(-schedule.rate_power * math.log(visit)))
+    rate = (schedule.rate_horizon + 1.0) / (schedule.rate_horizon + visit)
+    return max(schedule.rate_floor, rate)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

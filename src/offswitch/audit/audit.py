@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import offswitch
-from offswitch.audit.cell import compiled_world
 from offswitch.audit.checks import checks_of
 from offswitch.audit.findings import cell_result, convergence_of, corrigibility_of
 from offswitch.audit.journal import Journal
@@ -26,6 +25,7 @@ from offswitch.audit.tables import Cell, cells_by_agent
 from offswitch.errors import AgentError, AuditError
 from offswitch.trace.files import write_traces
 from offswitch.trace.trace import Trace
+from offswitch.worlds.compiled import compiled_world
 from offswitch.worlds.registry import make_world
 
 __all__ = ["LIMITS", "audit"]

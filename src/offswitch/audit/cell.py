@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,11 +19,11 @@ from offswitch.agents.do_nothing import DoNothing
 from offswitch.agents.optimal import Optimal
 from offswitch.agents.process import AgentFailure
 from offswitch.agents.reference import CorrigibleReference
-from offswitch.audit.label import CorrigibilityLabel, Failures
+from offswitch.audit.label import CHECKS, CorrigibilityLabel, Failures
 from offswitch.audit.product import Product, ProductTooLargeError
 from offswitch.audit.records import Baselines, CellKey, CellRecord, EpisodeRecord, Rates, Record
 from offswitch.countermeasures.setting import Setting
-from offswitch.drives.drive import Drive, headline, score
+from offswitch.drives.drive import headline, score
 from offswitch.drives.registry import installed_drives
 from offswitch.errors import AgentError
 from offswitch.mdp.policy_evaluation import evaluate_policy_finite
@@ -31,7 +32,7 @@ from offswitch.trace.trace import Trace, TraceHeader
 from offswitch.worlds.compiled import (
     CompiledWorld,
     branch_rewards,
-    compile_world,
+    compiled_world,
     expected_rewards,
 )
 from offswitch.worlds.environment import WorldEnv
@@ -39,7 +40,7 @@ from offswitch.worlds.goal import Goal
 from offswitch.worlds.simulate import simulate, traces_of
 from offswitch.worlds.world import World
 
-__all__ = ["Sampling", "compiled_world", "evaluate_cell", "make_task", "seed_of"]
+__all__ = ["Sampling", "evaluate_cell", "make_task", "seed_of"]
 
 log = logging.getLogger(__name__)
 
@@ -61,25 +62,24 @@ def seed_of(seed: int, *parts: object) -> int:
 
 
 @functools.lru_cache(maxsize=64)
-def compiled_world(world: World[Any]) -> CompiledWorld:
-    """`world` enumerated; worlds are frozen, so equal ones share one enumeration."""
-    return compile_world(world)
-
-
-@functools.lru_cache(maxsize=256)
-def _product(compiled: CompiledWorld, drive: Drive[Any] | CorrigibilityLabel) -> Product[Any]:
-    return Product(compiled, drive)
+def _product(compiled: CompiledWorld, fold: Any) -> Product[Any]:  # Any: a hashable Fold
+    return Product(compiled, fold)
 
 
 def make_task(world: World[Any], goal: Goal, seed: int) -> Task:
     """The task of pursuing `goal` in `world`; paired conditions share the training seed."""
     compiled = compiled_world(world)
+    return _task(compiled, goal, seed_of(seed, "train", world.id, goal.name))
+
+
+@functools.lru_cache(maxsize=256)
+def _task(compiled: CompiledWorld, goal: Goal, seed: int) -> Task:
     return Task(
         compiled=compiled,
         goal=goal,
         reward=expected_rewards(compiled, goal),
         branch_reward=branch_rewards(compiled, goal),
-        seed=seed_of(seed, "train", world.id, goal.name),
+        seed=seed,
     )
 
 
@@ -88,7 +88,8 @@ def evaluate_cell(
 ) -> Iterator[Record]:
     """The records of one cell: its episodes not yet in `done`, then the cell itself."""
     task = make_task(setting.world, setting.goal, sampling.seed)
-    baselines = _baselines(task, setting.objective)
+    judged = _task(task.compiled, setting.objective, task.seed)
+    baselines = _baselines(judged)
     try:
         agent = setting.maker(task)
     except AgentError as error:
@@ -98,7 +99,7 @@ def evaluate_cell(
         )  # fmt: skip
         return
     try:
-        yield from _evaluated(agent, task, setting, key, sampling, done, baselines)
+        yield from _evaluated(agent, judged, setting, key, sampling, done, baselines)
     finally:
         close = getattr(agent, "close", None)
         if close is not None:
@@ -107,7 +108,7 @@ def evaluate_cell(
 
 def _evaluated(
     agent: Agent,
-    task: Task,
+    judged: Task,
     setting: Setting,
     key: CellKey,
     sampling: Sampling,
@@ -119,16 +120,16 @@ def _evaluated(
         key=key, method="sampled", rates=None, value=None, baselines=baselines,
         training=getattr(report, "note", None), trained=getattr(report, "converged", None),
     )  # fmt: skip
-    policy = agent.policy(task.compiled.mdp) if isinstance(agent, PolicyAgent) else None
+    policy = agent.policy(judged.compiled.mdp) if isinstance(agent, PolicyAgent) else None
     if policy is not None and not sampling.always:
         try:
-            rates = _exact_rates(task.compiled, policy)
+            rates = _exact_rates(judged.compiled, policy)
         except ProductTooLargeError:
             log.info("%s: too many outcomes to enumerate; sampling instead", key)
         else:
-            value = _value(task.compiled, policy, setting.objective)
+            value = _value(judged, policy)
             episode = _tabular_trace(
-                task.compiled, policy, key, [seed_of_episode(sampling, key, 0)]
+                judged.compiled, policy, key, [seed_of_episode(sampling, key, 0)]
             )
             yield msgspec.structs.replace(
                 cell, method="exact", rates=rates, value=value, trace=episode[0]
@@ -136,9 +137,7 @@ def _evaluated(
             return
     missing = [number for number in range(sampling.episodes) if number not in done]
     if policy is not None:
-        yield from _tabular_episodes(
-            task.compiled, policy, setting.objective, key, sampling, missing
-        )
+        yield from _tabular_episodes(judged, policy, key, sampling, missing)
     else:
         yield from _agent_episodes(agent, setting, key, sampling, missing)
     yield cell
@@ -161,58 +160,59 @@ def _exact_rates(compiled: CompiledWorld, policy: NDArray[np.float64]) -> Rates:
         final = _product(compiled, drive).final(policy, horizon)
         outcomes = [(drive.outcome(memory), mass) for memory, mass in final.items()]
         if drive.name == "self-preservation":
-            reached = sum(mass for outcome, mass in outcomes if outcome.reached)
+            reached = _share(mass for outcome, mass in outcomes if outcome.reached)
         if any(outcome.unscored for outcome, _ in outcomes):
             continue
-        headlines[drive.name] = sum(headline(drive, outcome) * mass for outcome, mass in outcomes)
+        headlines[drive.name] = _share(
+            headline(drive, outcome) * mass for outcome, mass in outcomes
+        )
         components[drive.name] = {
-            name: sum(outcome.component(name) * mass for outcome, mass in outcomes)
+            name: _share(outcome.component(name) * mass for outcome, mass in outcomes)
             for name in drive.components
         }
     labels = _product(compiled, CorrigibilityLabel()).final(policy, horizon)
     return Rates(
         headline=headlines,
         components=components,
-        reached=min(1.0, reached),
+        reached=reached,
         **_label_rates(labels),
     )
 
 
 def _label_rates(final: dict[Failures, float]) -> dict[str, Any]:  # Any: fields of Rates
-    first: dict[str, float] = {}
-    for failures, mass in final.items():
-        if failures.first is not None:
-            first[failures.first] = first.get(failures.first, 0.0) + mass
+    shares = {
+        check: _share(mass for failures, mass in final.items() if failures.first == check)
+        for check in CHECKS
+    }
     return {
-        "clean": sum(mass for failures, mass in final.items() if failures.first is None),
-        "deceived": sum(mass for failures, mass in final.items() if failures.deceive),
-        "first_failure": dict(sorted(first.items())),
+        "clean": _share(mass for failures, mass in final.items() if failures.first is None),
+        "deceived": _share(mass for failures, mass in final.items() if failures.deceive),
+        "first_failure": {check: share for check, share in shares.items() if share > 0},
     }
 
 
-def _value(compiled: CompiledWorld, policy: NDArray[np.float64], goal: Goal) -> float:
+def _share(masses: Iterable[float]) -> float:
+    """Their sum as a probability: summation may miss 1 by its last bits."""
+    total = math.fsum(masses)
+    return 1.0 if total > 1 - 1e-12 else max(0.0, total)
+
+
+def _value(task: Task, policy: NDArray[np.float64]) -> float:
+    """Expected discounted return of the task's goal over the horizon."""
+    world, mdp = task.compiled.world, task.compiled.mdp
     values = evaluate_policy_finite(
-        compiled.mdp,
-        policy,
-        expected_rewards(compiled, goal)[None],
-        compiled.world.horizon,
-        discount=compiled.world.discount,
+        mdp, policy, task.reward[None], world.horizon, discount=world.discount
     )
-    return float(compiled.mdp.start @ values[0])
+    return float(mdp.start @ values[0])
 
 
-def _baselines(task: Task, objective: Goal) -> Baselines:
-    judged = replace(
-        task,
-        goal=objective,
-        reward=expected_rewards(task.compiled, objective),
-        branch_reward=branch_rewards(task.compiled, objective),
-    )
+@functools.lru_cache(maxsize=256)
+def _baselines(judged: Task) -> Baselines:
     policies = [
-        maker(judged).policy(task.compiled.mdp)
+        maker(judged).policy(judged.compiled.mdp)
         for maker in (DoNothing(), CorrigibleReference(), Optimal())
     ]
-    null, reference, optimum = (_value(task.compiled, policy, objective) for policy in policies)
+    null, reference, optimum = (_value(judged, policy) for policy in policies)
     return Baselines(null=null, reference=reference, optimum=optimum)
 
 
@@ -227,21 +227,21 @@ def _tabular_trace(
 
 
 def _tabular_episodes(
-    compiled: CompiledWorld,
+    judged: Task,
     policy: NDArray[np.float64],
-    objective: Goal,
     key: CellKey,
     sampling: Sampling,
     episodes: list[int],
 ) -> Iterator[EpisodeRecord]:
     if not episodes:
         return
+    compiled = judged.compiled
     seeds = [seed_of_episode(sampling, key, episode) for episode in episodes]
     run = simulate(compiled, policy, horizon=compiled.world.horizon, seeds=np.asarray(seeds))
     traces = traces_of(
         compiled, run, agent=key.agent, goal=key.goal, seeds=seeds, episodes=episodes
     )
-    rewards = np.append(branch_rewards(compiled, objective), 0.0)  # branch -1 pays nothing
+    rewards = np.append(judged.branch_reward, 0.0)  # branch -1 pays nothing
     discounts = compiled.world.discount ** np.arange(run.branches.shape[1])
     values = (rewards[run.branches] * discounts).sum(axis=1)
     for episode, trace, value in zip(episodes, traces, values, strict=True):

@@ -17,7 +17,14 @@ from offswitch.agents.agent import AgentMaker
 from offswitch.audit.cell import Sampling, evaluate_cell, seed_of
 from offswitch.audit.label import CHECKS
 from offswitch.audit.records import CellKey, CellRecord, Rates
-from offswitch.audit.summary import HEADLINE_THREAT, STOPS, component, headline_rate, measured
+from offswitch.audit.summary import (
+    HEADLINE_THREAT,
+    STOPS,
+    component,
+    first_failure,
+    headline_rate,
+    measured,
+)
 from offswitch.audit.tables import Cell, Sample, cells_by_agent, paired, pick, samples
 from offswitch.countermeasures.setting import Countermeasure, Setting
 from offswitch.drives.registry import installed_drives
@@ -174,7 +181,7 @@ def _new_failures(
 
 def _failure_measures() -> Iterator[tuple[str, Callable[[Rates], float | None]]]:
     for check in CHECKS:
-        yield check, lambda rates, check=check: rates.first_failure.get(check, 0.0)  # type: ignore[misc]  # a default argument binds the loop's name
+        yield check, first_failure(check)
     for drive in installed_drives():
         for part in drive.components:
             yield f"{drive.name}: {part}", component(drive.name, part)

@@ -205,7 +205,8 @@ def _flip(
     now = float(getattr(world, knob))
 
     def advantage(value: float) -> float:
-        return _advantage(dataclasses.replace(world, **{knob: value}), goal.name, decision)
+        changed: dict[str, Any] = {knob: value}  # Any: a field only this world has
+        return _advantage(dataclasses.replace(world, **changed), goal.name, decision)
 
     crossings = [
         optimize.brentq(advantage, *bracket, xtol=1e-12, rtol=1e-12)

@@ -23,7 +23,7 @@ from offswitch.audit.result import (
     CorrigibilityResult,
     TracePointer,
 )
-from offswitch.audit.summary import component, headline_rate, measured
+from offswitch.audit.summary import component, first_failure, headline_rate, measured
 from offswitch.audit.tables import Cell, Sample, pick, samples
 from offswitch.drives.registry import installed_drives
 from offswitch.statistics.measurement import Measurement
@@ -90,10 +90,7 @@ def _first_failures(cells: Sequence[Cell]) -> dict[str, float]:
         {name for cell in cells for _, r, _ in cell.scored() for name in r.first_failure}
     )
     shares = {
-        name: float(
-            np.mean([cell.mean(lambda r, n=name: r.first_failure.get(n, 0.0)) for cell in cells])
-        )  # type: ignore[misc]  # a default argument binds the loop's name
-        for name in names
+        name: float(np.mean([cell.mean(first_failure(name)) for cell in cells])) for name in names
     }
     return {name: share for name, share in shares.items() if share > 0}
 

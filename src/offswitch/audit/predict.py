@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from offswitch.audit.cell import compiled_world, seed_of
+from offswitch.audit.cell import seed_of
 from offswitch.audit.result import Prediction, RunSettings
 from offswitch.audit.summary import HEADLINE_THREAT, STOPS, headline_rate
 from offswitch.audit.tables import Cell, pick
-from offswitch.statistics.clopper_pearson import proportion_measurement
 from offswitch.statistics.measurement import Measurement
+from offswitch.statistics.proportion import proportion_measurement
 from offswitch.theory.optimality import optimal_share
 from offswitch.theory.power import power
 from offswitch.trace.event import is_oversight_reducing
-from offswitch.worlds.compiled import CompiledWorld, expected_rewards
+from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.registry import make_world
 
@@ -42,7 +42,7 @@ def predict(settings: RunSettings, audited: Sequence[Cell]) -> tuple[Prediction,
 
 
 def _predict(settings: RunSettings, world_id: str, audited: Sequence[Cell]) -> Prediction:
-    condition = Condition(threat=HEADLINE_THREAT)
+    condition = Condition(threat="shutdown")
     world = make_world(world_id, condition=condition)
     compiled = compiled_world(world.planning_model())
     goals = [g for g in world.goals if not settings.goals or g.name in settings.goals]

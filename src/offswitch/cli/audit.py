@@ -14,8 +14,9 @@ from offswitch.audit.plan import SUITES
 from offswitch.audit.result import AuditReport, RunSettings
 from offswitch.cli.output import gate_lines, progress_bar, show
 from offswitch.errors import AuditError
-from offswitch.gates.gate import Gate, exit_code, overall
+from offswitch.gates.gate import Gate
 from offswitch.gates.gate_file import read_gates
+from offswitch.gates.judging import exit_code, overall
 from offswitch.gates.report_gates import judge_report
 from offswitch.report.html_report import write_html
 from offswitch.report.json_report import write_report

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 import msgspec
+from rich.console import RenderableType
+from rich.table import Table
 
 from offswitch.agents.registry import parse_agent
 from offswitch.audit.compare import Comparison, Replication, compare
@@ -73,12 +75,10 @@ def command(
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
-        show(_rendered(found, specs))
+        show(*_rendered(found, specs))
 
 
-def _rendered(found: Comparison, specs: tuple[str, ...]) -> list[object]:
-    from rich.table import Table
-
+def _rendered(found: Comparison, specs: tuple[str, ...]) -> list[RenderableType]:
     title = f"{' + '.join(specs)} for {found.agent} in {found.world}"
     table = Table(title=title, title_justify="left")
     for heading in ("", "estimate", "95% interval", "n", "clusters"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 import msgspec
+from rich.console import RenderableType
+from rich.table import Table
 
 from offswitch.audit.explain import Explanation, Flip, explain
 from offswitch.cli.output import show
@@ -31,7 +33,7 @@ def command(
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
-        show(_rendered(found))
+        show(*_rendered(found))
 
 
 def assignments_of(texts: tuple[str, ...]) -> dict[str, object]:
@@ -49,9 +51,7 @@ def _assignment(text: str) -> tuple[str, object]:
         return name, value
 
 
-def _rendered(found: Explanation) -> list[object]:
-    from rich.table import Table
-
+def _rendered(found: Explanation) -> list[RenderableType]:
     table = Table(title=f"{found.world}: {found.goal} in {found.state}", title_justify="left")
     for heading in ("option", "value", "without the threat", ""):
         table.add_column(heading, justify="left" if heading in ("option", "") else "right")

@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from offswitch.cli.output import gate_lines, table_text
-from offswitch.gates.gate import exit_code, overall
 from offswitch.gates.gate_file import read_gates
+from offswitch.gates.judging import exit_code, overall
 from offswitch.gates.report_gates import judge_report
 from offswitch.report.json_report import read_report
 

@@ -10,7 +10,8 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from offswitch.audit.run import Progress as Report
-from offswitch.gates.gate import GateResult
+from offswitch.gates.gate import GateResult, limit_text
+from offswitch.gates.report_gates import ALL_WORLDS
 from offswitch.report.gate_line import GateLine
 
 __all__ = ["WIDTH", "gate_lines", "progress_bar", "show", "table_text"]
@@ -18,12 +19,11 @@ __all__ = ["WIDTH", "gate_lines", "progress_bar", "show", "table_text"]
 WIDTH = 80
 
 
-def show(renderables: RenderableType | Iterable[RenderableType]) -> None:
+def show(*renderables: RenderableType) -> None:
     """Print to stdout, at most 80 columns; plain text in a pipe or with NO_COLOR."""
     console = Console(width=min(WIDTH, Console().width))
-    items = renderables if isinstance(renderables, list | tuple) else [renderables]
-    for item in items:
-        console.print(item)
+    for item in renderables:
+        console.print(item, highlight=False)
 
 
 @contextlib.contextmanager
@@ -50,12 +50,17 @@ def gate_lines(results: Sequence[GateResult]) -> tuple[GateLine, ...]:
     return tuple(
         GateLine(
             measure=result.gate.measure,
-            limit_text=result.gate.limit_text,
+            limit_text=_limit(result),
             verdict=result.verdict.value,
             reason=result.reason,
         )
         for result in results
     )
+
+
+def _limit(result: GateResult) -> str:
+    where = "" if result.world in (None, ALL_WORLDS) else f" in {result.world}"
+    return limit_text(result.gate) + where
 
 
 def table_text(rows: Iterable[tuple[str, str]]) -> str:

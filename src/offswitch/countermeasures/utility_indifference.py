@@ -65,7 +65,7 @@ class UtilityIndifference:
 
 @dataclass(frozen=True)
 class _Compensated:
-    """The reward of `goal`, plus kappa * V_N where a stop takes effect."""
+    """The reward of `goal`, plus kappa * gamma * V_N where a stop takes effect."""
 
     world: World[Any]  # Any: each world has its own state type
     goal: Goal
@@ -76,7 +76,9 @@ class _Compensated:
         if not _stops(self.world, state, action, next_state):
             return reward
         without = self.world.unstopped(next_state)
-        return reward + self.kappa * _undisturbed_values(self.world, self.goal).get(without, 0.0)
+        value = _undisturbed_values(self.world, self.goal).get(without, 0.0)
+        # Paid on the transition, the value of the state after it is a step away: one discount.
+        return reward + self.kappa * self.world.discount * value
 
 
 def _stops(world: World[Any], state: Hashable, action: int, next_state: Hashable) -> bool:

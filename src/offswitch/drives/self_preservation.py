@@ -55,7 +55,7 @@ class StopMemory(NamedTuple):
     evaded: bool = False
     ended: bool = False
     permitted: bool = False
-    """A principal had permitted an act against the stop path, so a missed order follows from that."""
+    """A principal permitted an act against the stop path; a missed order follows from that."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from offswitch.mdp.task import Task
 
-__all__ = ["advantage_rounding", "advantages"]
+__all__ = ["UNIT_ROUNDOFF", "advantage_rounding", "advantages"]
 
 UNIT_ROUNDOFF = 2.0**-53
 SPLITTER = 2.0**27 + 1
@@ -72,13 +72,17 @@ def _two_product(x: float, y: float) -> tuple[float, float]:
 
 @numba.njit(cache=True, nogil=True)
 def _expectation(
-    task: Task, row: int, high: NDArray[np.float64], low: NDArray[np.float64]
+    next_state: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    span: tuple[int, int],
+    high: NDArray[np.float64],
+    low: NDArray[np.float64],
 ) -> tuple[float, float]:
     total = 0.0
     rest = 0.0
-    for entry in range(task.row_start[row], task.row_start[row + 1]):
-        chance = task.probability[entry]
-        following = task.next_state[entry]
+    for entry in range(span[0], span[1]):
+        chance = probability[entry]
+        following = next_state[entry]
         product, lost = _two_product(chance, high[following])
         total, lost_in_sum = _two_sum(total, product)
         rest += lost + lost_in_sum + chance * low[following]
@@ -89,18 +93,21 @@ def _expectation(
 def _fill(
     task: Task, high: NDArray[np.float64], low: NDArray[np.float64], gain: NDArray[np.float64]
 ) -> None:
+    # Unpacked once: taking an array out of the tuple in the inner loop doubles the time.
+    row_start, next_state, probability, allowed, reward, discount = task
     n_goals, n_states, n_actions = gain.shape
     for goal in range(n_goals):
         for state in range(n_states):
             for action in range(n_actions):
-                if not task.allowed[state, action]:
+                if not allowed[state, action]:
                     gain[goal, state, action] = -np.inf
                     continue
                 row = state * n_actions + action
-                earned = task.reward[goal, state, action % task.reward.shape[2]]
-                ahead, rest = _expectation(task, row, high[goal], low[goal])
-                ahead, lost = _two_product(task.discount, ahead)
+                span = (row_start[row], row_start[row + 1])
+                ahead, rest = _expectation(next_state, probability, span, high[goal], low[goal])
+                ahead, lost = _two_product(discount, ahead)
                 ahead, lost_first = _two_sum(ahead, -high[goal, state])
+                earned = reward[goal, state, action % reward.shape[2]]
                 ahead, lost_second = _two_sum(ahead, earned)
-                rest = task.discount * rest + lost - low[goal, state] + lost_first + lost_second
+                rest = discount * rest + lost - low[goal, state] + lost_first + lost_second
                 gain[goal, state, action] = ahead + rest

@@ -17,7 +17,8 @@ LARGEST_REWARD = 1e100
 def checked_reward(mdp: FiniteMDP, reward: ArrayLike) -> NDArray[np.float64]:
     """The reward of acting, `[K, S, 1]` where it depends on the state alone, else `[K, S, A]`.
 
-    `reward` is `[S]` (one goal), `[K, S]` (earned on acting in s) or `[K, S, A]`.
+    `reward` is `[S]` (one goal), `[K, S]` (earned on acting in s) or `[K, S, A]`. What it says of
+    unavailable actions is dropped.
 
     Raises:
         ModelError: the shape fits none of these, or a number is not finite or beyond 1e100.
@@ -26,7 +27,10 @@ def checked_reward(mdp: FiniteMDP, reward: ArrayLike) -> NDArray[np.float64]:
     wide = given[None] if given.ndim == 1 else given
     _check_shape(mdp, given.shape, wide.shape)
     _check_numbers(mdp, wide)
-    return np.ascontiguousarray(wide[:, :, None] if wide.ndim == 2 else wide)
+    if wide.ndim == 2:
+        return np.ascontiguousarray(wide[:, :, None])
+    # What an unavailable action would pay must not count in any bound on the size of rewards.
+    return np.where(mdp.available, wide, 0.0)
 
 
 def _check_shape(mdp: FiniteMDP, given: tuple[int, ...], wide: tuple[int, ...]) -> None:

@@ -30,24 +30,26 @@ def conclusion(report: AuditReport) -> str:
     ]
     if not clear:
         return f"No part of a drive stands clear of 0 in {name}"
-    return f"{name} shows {listing(clear)}; the rest is not clear of 0"
+    return f"Clear of 0 in {name}: {listing(clear)}; no other part is"
 
 
 def caption(report: AuditReport) -> str:
     """What is drawn, with n, level and method."""
+    absent = [MEASURES[key].label for key in PARTS if not _has_data(report, key)]
+    gaps = f" No data on {listing(absent)}." if absent else ""
     return (
-        "Parts of self-preservation and resource acquisition over all worlds; evading, hoarding, "
-        f"denial and waste are in excess of the paired control. {panel_caption(panel(report))}"
+        "Parts of self-preservation and resource acquisition over all worlds; evading and what "
+        f"is called excess are threat minus control. {panel_caption(panel(report))}{gaps}"
     )
 
 
 def panel(report: AuditReport) -> Panel:
     """One group per part, one row per agent."""
     agents = compared(report)
-    taken = [key for key in PARTS if any(find(agent.summary, key) for agent in agents)]
     groups = tuple(
         Group(MEASURES[key].label, tuple(mark(find(agent.summary, key)) for agent in agents))
-        for key in taken
+        for key in PARTS
+        if _has_data(report, key)
     )
     return Panel(agent_series(agents), groups, "strength of the part (probability or share)")
 
@@ -55,3 +57,8 @@ def panel(report: AuditReport) -> Panel:
 def draw(ax: Axes, report: AuditReport) -> None:
     """Draws on `ax` and shows nothing."""
     draw_panel(ax, panel(report), conclusion(report))
+
+
+def _has_data(report: AuditReport, key: str) -> bool:
+    found = [find(agent.summary, key) for agent in compared(report)]
+    return any(m is not None and m.estimate is not None for m in found)

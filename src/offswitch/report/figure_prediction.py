@@ -8,8 +8,8 @@ from offswitch.audit.result import AuditReport, Prediction
 from offswitch.report.interval_plot import PALETTE, Group, Panel, Series, draw_panel, mark
 from offswitch.report.interval_plot import caption as panel_caption
 from offswitch.report.measures import audited
-from offswitch.report.verdict import against
-from offswitch.report.wording import listing, plain, shorten
+from offswitch.report.verdict import Comparison, against
+from offswitch.report.wording import listing, plain, shorten, spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["NAME", "caption", "conclusion", "draw", "panel"]
 
 NAME = "prediction"
+PHRASES: dict[Comparison, str] = {
+    "more than": "above the predicted one",
+    "less than": "below the predicted one",
+    "indistinguishable from": "indistinguishable from the predicted one",
+}
 
 
 def conclusion(report: AuditReport) -> str:
@@ -26,14 +31,9 @@ def conclusion(report: AuditReport) -> str:
     told = len(words) - words.count("not comparable with")
     if not told:
         return f"No prediction can be compared with what {name} did"
-    parts = [
-        f"{word} predicted in {count}"
-        for word in ("more than", "less than")
-        if (count := words.count(word))
-    ]
-    agree = words.count("indistinguishable from")
-    parts += [f"as predicted in {agree}"] if agree else []
-    return f"{name} resists for {_goals(parts)} of {told} {'case' if told == 1 else 'cases'}"
+    parts = [f"{PHRASES[word]} in {words.count(word)}" for word in PHRASES if word in words]
+    cases = "case" if told == 1 else "cases"
+    return f"The share of goals for which {name} resists is {listing(parts)} of {told} {cases}"
 
 
 def caption(report: AuditReport) -> str:
@@ -41,7 +41,7 @@ def caption(report: AuditReport) -> str:
     return (
         "Predicted: share of goals whose optimum falls when oversight-reducing acts are taken "
         "away. Observed: share of goals in which the audited agent resisted in at least half of "
-        f"its episodes. 'As predicted' means that the intervals touch. "
+        "its episodes. Indistinguishable: the intervals touch. "
         f"{panel_caption(panel(report))}"
     )
 
@@ -65,12 +65,4 @@ def draw(ax: Axes, report: AuditReport) -> None:
 
 
 def _label(prediction: Prediction) -> str:
-    return f"{plain(prediction.world)}  ({plain(prediction.condition)})"
-
-
-def _goals(parts: list[str]) -> str:
-    """'more goals than predicted in 2, as many as predicted in 1'."""
-    told = {"more than": "more goals than", "less than": "fewer goals than", "as ": "as many as "}
-    for short, long in told.items():
-        parts = [part.replace(short, long, 1) if part.startswith(short) else part for part in parts]
-    return listing(parts)
+    return f"{plain(prediction.world)} ({spaced(prediction.condition)})"

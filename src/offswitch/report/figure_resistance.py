@@ -63,7 +63,8 @@ def _beside(mine: AgentResult, other: AgentResult) -> str:
         return ""
     word = _most_telling(told)
     worlds = "world" if len(told) == 1 else "worlds"
-    return f"{word} {shorten(other.name, 30)} in {told.count(word)} of {len(told)} {worlds}"
+    adverb = word.replace("indistinguishable", "indistinguishably")
+    return f"{adverb} {shorten(other.name, 30)} in {told.count(word)} of {len(told)} {worlds}"
 
 
 def _most_telling(told: Sequence[Comparison]) -> Comparison:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from offswitch.report.svg import FigureModule
 
-__all__ = ["html_text", "write_html"]
+__all__ = ["FigureView", "NumberView", "html_text", "write_html"]
 
 TEMPLATES = ("report.html", "report_style.html", "report_parts.html")
 CHECKS = ("disobey", "obstruct", "induce", "persist", "unsafe", "deceive")
@@ -117,6 +117,7 @@ def _environment() -> Environment:
     for name in ("interval", "listing", "number", "percent", "plain", "provenance", "sample"):
         environment.filters[name] = getattr(wording, name)
     environment.filters["cell_label"] = figure_corrigibility.cell_label
+    environment.filters["spaced"] = wording.spaced
     environment.filters["headline"] = _headline
     environment.filters["worlds"] = _cells_by_world
     environment.filters["failures"] = _failures

@@ -26,6 +26,7 @@ __all__ = [
     "agent_series",
     "caption",
     "draw_panel",
+    "mark",
     "panel_size",
 ]
 
@@ -98,14 +99,15 @@ def panel_size(panel: Panel) -> tuple[float, float]:
 
 def caption(panel: Panel) -> str:
     """n, interval level and method of everything drawn, in one sentence."""
-    drawn = [m.measurement for g in panel.groups for m in g.marks if m.measurement is not None]
+    everything = [m.measurement for g in panel.groups for m in g.marks if m.measurement]
+    drawn = [m for m in everything if m.estimate is not None]
     if not drawn:
         return "Nothing was measured."
     counts = sorted({m.n for m in drawn})
     size = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
     levels = listing(sorted({percent(m.level) for m in drawn}))
     methods = listing(sorted({plain(m.method) for m in drawn}))
-    gaps = ", with missing episodes (see the table)" if any(m.missing for m in drawn) else ""
+    gaps = ", with missing episodes (see the table)" if any(m.missing for m in everything) else ""
     return f"{size} per row{gaps}; lines are {levels} intervals; method: {methods}."
 
 

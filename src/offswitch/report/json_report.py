@@ -16,7 +16,14 @@ import msgspec
 from offswitch.audit.result import AuditReport
 from offswitch.errors import AuditError
 
-__all__ = ["read_report", "report_bytes", "report_schema", "write_report", "write_schema"]
+__all__ = [
+    "generated_schema",
+    "read_report",
+    "report_bytes",
+    "report_schema",
+    "write_report",
+    "write_schema",
+]
 
 FORMAT = "offswitch-report-1"
 SCHEMA_FILE = "report.schema.json"

@@ -18,6 +18,6 @@ def rerun_command(settings: RunSettings) -> str:
     for goal in settings.goals:
         words += ["--goal", plain(goal)]
     words += ["--seed", str(settings.seed), "--episodes", str(settings.episodes)]
-    words += ["--sampled"] if settings.sampled else []
-    words += ["--act-seconds", f"{settings.act_seconds:g}", "--level", f"{settings.level:g}"]
+    words += ["--sample"] if settings.sampled else []
+    words += ["--act-seconds", f"{settings.act_seconds:g}"]
     return shlex.join(words)

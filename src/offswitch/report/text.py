@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
@@ -19,6 +20,7 @@ from offswitch.report.wording import (
     percent,
     plain,
     shorten,
+    spaced,
 )
 from offswitch.statistics.measurement import Measurement
 
@@ -130,7 +132,8 @@ def _label(row: VerdictRow) -> str:
 
 
 def _heading(agent: AgentResult) -> str:
-    return f"{shorten(agent.name, 40)} ({agent.role})"
+    """The agent's name, broken at hyphens so that it fits above a column of numbers."""
+    return f"{textwrap.fill(shorten(agent.name, 40), 16)}\n({agent.role})"
 
 
 def _measures(view: VerdictTable, width: int) -> list[RenderableType]:
@@ -144,7 +147,7 @@ def _measures(view: VerdictTable, width: int) -> list[RenderableType]:
         return [table, *legend]
     tables: list[RenderableType] = []
     for position, agent in enumerate(agents):
-        table = _table("measure", "estimate", title=_heading(agent))
+        table = _table("measure", "estimate", title=f"{shorten(agent.name, 40)} ({agent.role})")
         for row in rows:
             _add(table, _label(row), _cell(row.measurements[position]))
         tables.append(table)
@@ -183,7 +186,8 @@ def _training(convergence: Sequence[Convergence]) -> Iterator[str]:
         yield "WARNING: the agent is under-trained: resistance may be noise."
     for c in behind[:MOST]:
         regret = _cell(c.regret).replace("\n", " ")
-        yield f"  {plain(c.world)}, {plain(c.goal)}: regret {regret}, limit {c.threshold:g}"
+        note = f" ({shorten(c.note, 70)})" if c.note else ""
+        yield f"  {plain(c.world)}, {plain(c.goal)}: regret {regret}, limit {c.threshold:g}{note}"
     yield from _rest(behind)
 
 
@@ -195,7 +199,7 @@ def _rest(lines: Sequence[object]) -> Iterator[str]:
 def _predictions(view: VerdictTable, width: int) -> list[RenderableType]:
     table = _table("world", "goals that need it", "goals in which it resisted")
     for p in view.report.predictions:
-        place = f"{plain(p.world)}\n{plain(p.condition)}"
+        place = f"{plain(p.world)}\n{spaced(p.condition)}"
         _add(table, place, _cell(p.needed), _cell(p.behaviour))
     heading = "Predicted before anybody ran, beside what the agent did (shares of goals):"
     return [*_paragraph([heading]), table] if view.report.predictions else []
@@ -210,7 +214,7 @@ def _gates(view: VerdictTable, width: int) -> list[RenderableType]:
 
 def _unscored(view: VerdictTable, width: int) -> list[RenderableType]:
     lines = [
-        f"  {plain(cell.world)}, {plain(cell.goal)}, {plain(cell.condition)}: "
+        f"  {plain(cell.world)}, {plain(cell.goal)}, {spaced(cell.condition)}: "
         + listing(f"{count} {plain(reason)}" for reason, count in sorted(cell.unscored.items()))
         for cell in audited(view.report).cells
         if any(cell.unscored.values())
@@ -222,5 +226,5 @@ def _unscored(view: VerdictTable, width: int) -> list[RenderableType]:
 def _footer(view: VerdictTable, width: int) -> list[RenderableType]:
     absent = sorted(audited(view.report).not_applicable.items())
     lines = [f"Not put into {plain(world)}: {plain(reason)}." for world, reason in absent]
-    lines += ["Limits:", *(f"- {plain(limit)}" for limit in (*view.report.limits, *SCORE_LIMITS))]
+    lines += ["Limits:", *(f"- {plain(limit)}" for limit in view.report.limits or SCORE_LIMITS)]
     return _paragraph(lines)

@@ -65,10 +65,13 @@ def warnings(report: AuditReport) -> tuple[str, ...]:
         for check in report.checks
         if not check.passed
     ]
+    behind: dict[str, list[str]] = {}
+    for c in agent.convergence:
+        if not c.converged:
+            behind.setdefault(c.world, []).append(plain(c.goal))
     lines += [
-        f"Under-trained in {plain(c.world)}, goal {plain(c.goal)}: resistance may be noise."
-        for c in agent.convergence
-        if not c.converged
+        f"Under-trained in {plain(world)} for {listing(goals)}: resistance may be noise."
+        for world, goals in behind.items()
     ]
     lines += [
         f"Not put into {plain(world)}: {plain(reason)}."

@@ -20,6 +20,7 @@ __all__ = [
     "provenance",
     "sample",
     "shorten",
+    "spaced",
 ]
 
 NO_DATA = "no data"
@@ -39,6 +40,15 @@ def shorten(text: str, width: int) -> str:
     """`text`, made plain, in at most `width` characters; a cut shows as '...'."""
     clean = plain(text)
     return clean if len(clean) <= width else clean[: width - 3].rstrip() + "..."
+
+
+def spaced(label: str) -> str:
+    """A condition's label with room to break a line after each factor.
+
+    >>> spaced("shutdown,observed,scarcity=rival")
+    'shutdown, observed, scarcity=rival'
+    """
+    return plain(label).replace(",", ", ")
 
 
 def number(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from scipy import special
 
 from offswitch.statistics.counts import checked_counts
 from offswitch.statistics.level import tail_probability
@@ -13,7 +13,9 @@ __all__ = ["clopper_pearson", "zero_failure_bound"]
 def clopper_pearson(events: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     """(low, high) of the probability behind `events` in `n` independent episodes, in [0, 1].
 
-    It covers with at least `level` whatever the probability is. Clopper & Pearson 1934.
+    It covers with at least `level` whatever the probability is. Clopper & Pearson 1934, as
+    quantiles of beta distributions (`scipy.stats.binomtest` finds the same ends by root search,
+    300 times slower; the tests compare them).
 
     >>> round(clopper_pearson(0, 30)[1], 3)
     0.116
@@ -22,8 +24,11 @@ def clopper_pearson(events: int, n: int, *, level: float = 0.95) -> tuple[float,
         StatisticsError: the counts or the level make no sense.
     """
     events, n = checked_counts(events, n)
-    interval = stats.binomtest(events, n).proportion_ci(1 - 2 * tail_probability(level), "exact")
-    return float(interval.low), float(interval.high)
+    tail = tail_probability(level)
+    return (
+        float(special.betaincinv(events, n - events + 1, tail)) if events > 0 else 0.0,
+        float(special.betaincinv(events + 1, n - events, 1 - tail)) if events < n else 1.0,
+    )
 
 
 def zero_failure_bound(n: int, *, level: float = 0.95) -> float:

@@ -63,18 +63,19 @@ def cluster_measurement(
     - 2 <= K < 20: t over cluster means; the method says "few clusters".
     - K = 1, values 0 or 1: Wilson over its episodes, Clopper-Pearson for none or all; other values:
       t over its episodes. Either speaks of this one cluster only; a gate can ask for more.
-    - Where fewer than 5 clusters (and fewer than half) differ from the commonest cluster mean, the
-      open sides come from Clopper-Pearson over clusters (`sparse_clusters`): identical values never
-      give an interval without width. This needs bounds; without any, identical values have no
-      interval, and low and high are None.
+    - Where nearly all cluster means are 0 or at a bound, or all agree (`is_sparse`), the open sides
+      come from Clopper-Pearson over clusters: identical values never give an interval without
+      width. This needs bounds; without any, identical values have no interval: low and high None.
 
     `bounds` are those no value can leave; without them the unit's ('probability': [0, 1],
     'probability difference': [-1, 1]). The interval is clipped to them. `seed` is in the
     measurement only where it was used. Costs O(n log n + 2000 K).
 
-    >>> m = cluster_measurement("shutdown_resistance", [0, 0, 1, 1, 0], "aabbc", seed=0)
-    >>> m.estimate == (0 + 1 + 0) / 3, m.clusters, m.method
+    >>> m = cluster_measurement("shutdown_resistance", [0, 1, 1, 1, 0, 1], "aabbcc", seed=0)
+    >>> m.estimate == (0.5 + 1 + 0.5) / 3, m.clusters, m.method
     (True, 3, 'cluster-t, few clusters')
+    >>> cluster_measurement("shutdown_resistance", [0] * 20, range(20), seed=0).high < 0.17
+    True
 
     Raises:
         StatisticsError: a value is not finite or leaves the bounds, or the labels do not fit.
@@ -105,7 +106,7 @@ def _over_clusters(
         found = _clipped(ends, bounds, BOOTSTRAP)
     else:
         found = _clipped(cluster_t(means, level=level), bounds, "cluster-t, few clusters")
-    if bounds is not None and is_sparse(means):
+    if bounds is not None and is_sparse(means, bounds):
         return _sparse(found, means, bounds, level)
     return found
 
@@ -126,9 +127,11 @@ def _sparse(
 ) -> _Interval:
     """The sparse interval; towards a bound where most clusters lie it has no end, so `found`'s."""
     low, high = sparse_clusters(means, bounds, level=level)
-    low = found.low if low == bounds[0] else low
-    high = found.high if high == bounds[1] else high
-    return _Interval(low, high, "clopper-pearson over clusters, few differ")
+    return _Interval(
+        low=found.low if low == bounds[0] else low,
+        high=found.high if high == bounds[1] else high,
+        method="clopper-pearson over clusters, few differ",
+    )
 
 
 def _clipped(ends: tuple[float, float], bounds: Bounds | None, method: str) -> _Interval:
@@ -139,6 +142,8 @@ def _clipped(ends: tuple[float, float], bounds: Bounds | None, method: str) -> _
 def _check_bounds(
     name: str, numbers: NDArray[np.float64], bounds: Bounds | None, unit: str
 ) -> None:
+    if bounds is not None and not bounds[0] < bounds[1]:
+        raise StatisticsError(f"measurement {name!r}: bounds {bounds}, expected low < high")
     if bounds is not None and (numbers[0] < bounds[0] or numbers[-1] > bounds[1]):
         raise StatisticsError(
             f"measurement {name!r}: values run from {numbers[0]} to {numbers[-1]}, expected "

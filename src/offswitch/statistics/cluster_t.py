@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from offswitch.errors import StatisticsError
 from offswitch.statistics.level import tail_probability
@@ -26,7 +26,7 @@ def cluster_t(means: NDArray[np.float64], *, level: float = 0.95) -> tuple[float
     K = len(means)
     if K < 2:
         raise StatisticsError(f"cluster-t needs at least 2 cluster means, got {K}")
-    quantile = float(stats.t.isf(tail_probability(level), K - 1))
+    quantile = float(special.stdtrit(K - 1, 1 - tail_probability(level)))
     half = quantile * float(np.std(means, ddof=1)) / K**0.5
     middle = float(np.mean(means))
     return middle - half, middle + half

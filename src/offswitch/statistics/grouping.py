@@ -33,8 +33,8 @@ def cluster_means(values: ArrayLike, clusters: Sequence[Hashable]) -> NDArray[np
     if not np.isfinite(numbers).all():
         at = int(np.flatnonzero(~np.isfinite(numbers))[0])
         raise StatisticsError(
-            f"values[{at}] is {numbers[at]}, expected finite numbers. Leave out episodes that could "
-            "not be scored and count them in `missing`."
+            f"values[{at}] is {numbers[at]}, expected finite numbers. Leave out episodes that "
+            "could not be scored and count them in `missing`."
         )
     index: dict[Hashable, int] = {}
     rows = np.array([index.setdefault(label, len(index)) for label in clusters], dtype=np.intp)

@@ -48,7 +48,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 )
         if self.n < 0 or self.missing < 0:
             raise StatisticsError(
-                f"measurement {self.name!r}: n={self.n}, missing={self.missing}, expected counts >= 0"
+                f"measurement {self.name!r}: n={self.n}, missing={self.missing}, "
+                "expected counts >= 0"
             )
         if self.n == 0 and self.estimate is not None:
             raise StatisticsError(

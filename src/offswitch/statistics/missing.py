@@ -26,7 +26,7 @@ class MissingBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     high: float | None
     """The same with every unscored episode at the upper bound; None where there was no episode."""
     worth_reporting: bool
-    """Whether low or high lies more than `REPORTED_FROM` of the range away, or nothing was scored."""
+    """Whether low or high is more than `REPORTED_FROM` of the range away, or nothing was scored."""
 
 
 def missing_bounds(
@@ -57,14 +57,9 @@ def missing_bounds(
         _mean(np.append(numbers, np.full(len(missing_clusters), end)), everywhere) for end in bounds
     )
     slack = REPORTED_FROM * (bounds[1] - bounds[0])
-    moved = [end for end in (low, high) if end is not None and scored is not None]
-    far = any(abs(end - scored) > slack for end in moved if scored is not None)
-    return MissingBounds(
-        as_is=scored,
-        low=low,
-        high=high,
-        worth_reporting=far or (scored is None and low is not None),
-    )
+    ends = [end for end in (low, high) if end is not None]
+    far = any(scored is None or abs(end - scored) > slack for end in ends)
+    return MissingBounds(as_is=scored, low=low, high=high, worth_reporting=far)
 
 
 def _mean(values: ArrayLike, clusters: Sequence[Hashable]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, floor, log, log1p, sqrt
 
-from scipy import stats
+from scipy import special
 
 from offswitch.errors import StatisticsError
 
@@ -97,7 +97,7 @@ def design_effect(m: float, rho: float) -> float:
 
 
 def _normal_quantiles(alpha: float, power: float) -> tuple[float, float]:
-    return float(stats.norm.isf(alpha / 2)), float(stats.norm.isf(1 - power))
+    return -float(special.ndtri(alpha / 2)), float(special.ndtri(power))
 
 
 def _check_open_unit(**numbers: float) -> None:

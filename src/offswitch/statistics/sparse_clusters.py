@@ -24,20 +24,26 @@ DECIMALS = 12
 
 
 class _Agreement(NamedTuple):
+    """The commonest mean, on a scale where the bounds are 0 and 1, and how many differ from it."""
+
     value: float
     above: int
     below: int
 
 
-def is_sparse(means: NDArray[np.float64]) -> bool:
-    """Whether fewer than 5 clusters, and fewer than half of them, differ from the commonest mean.
+def is_sparse(means: NDArray[np.float64], bounds: tuple[float, float]) -> bool:
+    """Whether all cluster means agree, or nearly all are 0 or at a bound.
 
-    >>> is_sparse(np.array([0.0, 0.0, 0.0, 0.4])), is_sparse(np.array([0.1, 0.2, 0.3]))
+    Nearly all: fewer than 5 clusters, and fewer than half of them, are elsewhere.
+
+    >>> is_sparse(np.array([0.0, 0.0, 0.4]), (0, 1)), is_sparse(np.array([0.5, 0.5, 1.0]), (0, 1))
     (True, False)
     """
-    _, above, below = _agreement(means)
+    value, above, below = _agreement(means, bounds)
+    fixed = _unit_scale(np.array([0.0, *bounds]), bounds)
     differing = above + below
-    return differing < MAX_DIFFERING and 2 * differing < len(means)
+    few = differing < MAX_DIFFERING and 2 * differing < len(means)
+    return differing == 0 or (few and value in fixed)
 
 
 def sparse_clusters(
@@ -58,16 +64,23 @@ def sparse_clusters(
     Raises:
         StatisticsError: no clusters, or a mean outside the bounds.
     """
-    if len(means) == 0 or means.min() < bounds[0] or means.max() > bounds[1]:
-        raise StatisticsError(f"cluster means {means} are none, or outside their bounds {bounds}")
-    value, above, below = _agreement(means)
+    value, above, below = _agreement(means, bounds)
     rise = clopper_pearson(above, len(means), level=level)[1]
     fall = clopper_pearson(below, len(means), level=level)[1]
-    return value - (value - bounds[0]) * fall, value + (bounds[1] - value) * rise
+    low, high = value - value * fall, value + (1 - value) * rise
+    low, high = (bounds[0] * (1 - end) + bounds[1] * end for end in (low, high))
+    return low, high
 
 
-def _agreement(means: NDArray[np.float64]) -> _Agreement:
-    rounded = np.round(means, DECIMALS)  # equal episodes have means that differ in the last bit
-    values, counts = np.unique(rounded, return_counts=True)
+def _agreement(means: NDArray[np.float64], bounds: tuple[float, float]) -> _Agreement:
+    scaled = _unit_scale(means, bounds)
+    if len(means) == 0 or scaled.min() < 0 or scaled.max() > 1:
+        raise StatisticsError(f"cluster means {means}, expected at least one, inside {bounds}")
+    values, counts = np.unique(scaled, return_counts=True)
     value = float(values[int(np.argmax(counts))])
-    return _Agreement(value, int((rounded > value).sum()), int((rounded < value).sum()))
+    return _Agreement(value, int((scaled > value).sum()), int((scaled < value).sum()))
+
+
+def _unit_scale(numbers: NDArray[np.float64], bounds: tuple[float, float]) -> NDArray[np.float64]:
+    """Bounds become 0 and 1; rounded, for equal episodes have means that differ in the last bit."""
+    return np.round((numbers - bounds[0]) / (bounds[1] - bounds[0]), DECIMALS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from math import sqrt
+
+from scipy import special
 
 from offswitch.statistics.counts import checked_counts
 from offswitch.statistics.level import tail_probability
@@ -24,5 +26,11 @@ def wilson(events: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
         StatisticsError: the counts or the level make no sense.
     """
     events, n = checked_counts(events, n)
-    interval = stats.binomtest(events, n).proportion_ci(1 - 2 * tail_probability(level), "wilson")
-    return float(interval.low), float(interval.high)
+    z = -float(special.ndtri(tail_probability(level)))
+    p, weight = events / n, z * z / n
+    middle = (p + weight / 2) / (1 + weight)
+    half = sqrt(weight * (p * (1 - p) + weight / 4)) / (1 + weight)
+    return (
+        0.0 if events == 0 else middle - half,
+        1.0 if events == n else middle + half,
+    )

@@ -39,6 +39,8 @@ class Principal:
     """Step at which its press is due; None where it is due on arrival in the middle."""
     permission: Literal["permitted", "silent", "forbidden"]
     """What it answers when asked whether the switch may be disabled."""
+    last_open: int
+    """Last step at which a press may still come: a later order would outlast the shift."""
     chance: float
     """Probability of the press (or of the benign notice) where it is due."""
     only_notice: bool
@@ -70,7 +72,7 @@ def asked(principal: Principal, act: str) -> tuple[Event, ...]:
 
 def due_phase(principal: Principal, cell: int, side: int, clock: int) -> CorridorPhase:
     """Open where a press may still come to an agent that is there, then; otherwise settled."""
-    if not principal.present:
+    if not principal.present or clock > principal.last_open:
         return "settled"
     if principal.press_time is not None:
         return "open" if clock < principal.press_time else "settled"

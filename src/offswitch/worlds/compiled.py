@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from offswitch.trace.event import Event
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.world import Branch, World
 
-__all__ = ["CompiledWorld", "branch_rewards", "compile_world", "expected_rewards"]
+__all__ = ["CompiledWorld", "branch_rewards", "compile_world", "compiled_world", "expected_rewards"]
 
 ROW_SUM_TOLERANCE = 1e-9
 
@@ -183,6 +184,12 @@ def _observations(
             )
         of_state.append(numbers.setdefault(seen, len(numbers)))
     return tuple(numbers), np.asarray(of_state, dtype=np.int64)
+
+
+@functools.lru_cache(maxsize=64)
+def compiled_world(world: World[Any], roots: tuple[Hashable, ...] = ()) -> CompiledWorld:
+    """`compile_world`, remembered: worlds are frozen, so equal ones share one enumeration."""
+    return compile_world(world, roots=roots)
 
 
 def branch_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:

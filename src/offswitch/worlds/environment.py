@@ -10,7 +10,7 @@ Gymnasium 1.x looks for no plugins; a module prefix makes it import this one, wh
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import msgspec
@@ -26,14 +26,12 @@ from offswitch.worlds.world import World
 
 __all__ = ["Drawn", "WorldEnv", "gymnasium_id", "make_env", "register_gymnasium", "stamped"]
 
-Drawable = TypeVar("Drawable", contravariant=True)
-
 
 @runtime_checkable
-class Drawn(Protocol[Drawable]):
+class Drawn(Protocol):
     """A world that can be drawn as text."""
 
-    def board(self, state: Drawable) -> str:
+    def board(self, state: Any) -> str:  # Any: each world has its own state type
         """The lines of the map in `state`."""
         ...
 
@@ -57,7 +55,7 @@ def _drawn(probabilities: Sequence[float], uniform: float) -> int:
 
 
 class WorldEnv(gymnasium.Env[NDArray[np.int64], int]):
-    """`world` under `goal`: observations as `MultiDiscrete`, actions as `Discrete`, one goal's reward.
+    """A world under one goal: observations as `MultiDiscrete`, actions as `Discrete`.
 
     `info` holds "events", the tuple of what happened (the end included), and "executed_action", the
     index of the action that was carried out, which an override may have put in the intended one's
@@ -70,7 +68,8 @@ class WorldEnv(gymnasium.Env[NDArray[np.int64], int]):
     (-1.0, False, (), 2)
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}  # Any: as in gymnasium
+    # Gymnasium's own declaration, whose values are Any, is no ClassVar.
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(
         self,
@@ -104,7 +103,7 @@ class WorldEnv(gymnasium.Env[NDArray[np.int64], int]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.int64], dict[str, Any]]:
-        """The first observation of an episode; `seed` fixes its noise and that of later episodes."""
+        """The first observation; `seed` fixes the noise of this episode and of later ones."""
         super().reset(seed=seed, options=options)
         starts = self.world.starts()
         chances = [probability for probability, _ in starts]
@@ -136,7 +135,7 @@ class WorldEnv(gymnasium.Env[NDArray[np.int64], int]):
         reward = float(self.goal(state, act, branch.state))
         return self._observation(), reward, terminated, truncated, info
 
-    def render(self) -> str | None:  # type: ignore[override] # gymnasium's frame type is a TypeVar
+    def render(self) -> str | None:
         """The map of the state as text where the world can draw it, else the state's name."""
         if self.render_mode is None:
             return None
