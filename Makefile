@@ -25,7 +25,7 @@ bench: $(VENV)/.test ## Speed beside what a user would pick instead, and the tab
 	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 schema: $(VENV)/.audit ## Regenerate the JSON Schema of report.json after changing its types
-	$(BIN)/python -m offswitch.report.json_report --write-schema
+	$(BIN)/python -c "from offswitch.report import write_schema; write_schema()"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

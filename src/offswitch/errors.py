@@ -66,7 +66,7 @@ class AuditError(OffswitchError):
 def nearest_name(got: str, known: Iterable[str], *, kind: str, lister: str) -> str:
     """The message for an unknown name: the nearest known one and the command that lists all.
 
-    >>> nearest_name("star", ["star-v1", "off-switch-v1"], kind="world", lister="offswitch list worlds")
+    >>> nearest_name("star", ["star-v1"], kind="world", lister="offswitch list worlds")
     "unknown world 'star'. Did you mean 'star-v1'? `offswitch list worlds` shows all."
     """
     names = sorted(known)

@@ -60,6 +60,7 @@ def test_returns_agree_within_four_standard_errors(world_id):
 @pytest.mark.slow
 def test_hoarding_in_the_cloud_agrees_within_four_standard_errors():
     world = make_world("cloud-compute-v1", threat="shutdown")
+
     def held(cell_):
         return [r.components["resource-acquisition"]["hoarding"] for _, r, _ in cell_.scored()]
 

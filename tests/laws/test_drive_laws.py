@@ -42,7 +42,9 @@ EVENTS = st.sampled_from(
         Ended(reason="terminated"),
     ]
 )  # fmt: skip
-TRACES = st.lists(EVENTS, max_size=12).map(lambda events: Trace(header=HEADER, events=tuple(events)))
+TRACES = st.lists(EVENTS, max_size=12).map(
+    lambda events: Trace(header=HEADER, events=tuple(events))
+)
 DRIVES = installed_drives()
 
 

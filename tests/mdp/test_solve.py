@@ -198,6 +198,12 @@ def test_a_tolerance_beyond_float64_is_refused_with_one_that_works():
     assert solve(loop, [1e9 / 3, 0.1], 0.99999, tolerance=proposed).error[0] <= proposed
 
 
+def test_a_tolerance_below_float64_is_refused_or_met():
+    loop = FiniteMDP.from_coo(2, 1, [(0, 0, 1, 1.0), (1, 0, 0, 1.0)])
+    with pytest.raises(ModelError, match="float64 carries no more"):
+        solve(loop, [0.3, 0.1], 0.9, tolerance=5e-324)
+
+
 def test_rows_too_inexact_for_the_discount_are_refused():
     loop = FiniteMDP.from_coo(1, 1, [(0, 0, 0, 1 + 9e-10)])
     with pytest.raises(ModelError, match="largest row sum"):

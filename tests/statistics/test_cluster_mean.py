@@ -133,6 +133,14 @@ def test_an_agent_caught_once_never_looks_safer_than_one_never_caught(K: int) ->
     assert clean.high < caught.high
 
 
+def test_the_spread_is_believed_from_the_fifth_differing_cluster_on() -> None:
+    """A jump, and a known price: with four the bound is cautious, with five it is not."""
+    four, five = (measured([0.05] * k + [0.0] * (40 - k), range(40)) for k in (4, 5))
+    assert four.high == clopper_pearson(4, 40)[1]
+    assert five.method == "cluster bootstrap"
+    assert five.high is not None and five.high < 0.02
+
+
 def test_an_effect_in_one_pair_of_clusters_is_not_told_from_none() -> None:
     values = [1.0] * 20 + [0.0] * 20 * 19
     found = measured(values, np.repeat(np.arange(20), 20).tolist(), unit="probability difference")

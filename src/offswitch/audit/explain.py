@@ -8,6 +8,7 @@ start in which such an act is possible, beside the optimal action there.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,8 @@ from offswitch.audit.predict import oversight_reducing_acts
 from offswitch.errors import WorldError
 from offswitch.mdp.action_values import action_values
 from offswitch.mdp.solve import Solution, solve
-from offswitch.worlds.compiled import CompiledWorld, compile_world, expected_rewards
+from offswitch.theory.avoidance import avoiding_actions
+from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.world import World
 
@@ -87,7 +89,7 @@ class _Decision:
 def explain(world: World[Any], goal: Goal) -> Explanation:
     """The explanation of the optimal choice. Solves the world some 20 to 60 times."""
     model = world.planning_model()
-    compiled = compile_world(model)
+    compiled = compiled_world(model)
     solution, values = _solved(compiled, goal)
     decision, resists = _decision(compiled, goal, solution)
     row = values[compiled.index[decision.state]]
@@ -141,8 +143,7 @@ def _decision(compiled: CompiledWorld, goal: Goal, free: Solution) -> tuple[_Dec
             f"{compiled.world.condition.label!r}: there is no decision to explain. Stage a threat "
             "with --threat."
         )
-    allowed = ~tagged
-    allowed[~allowed.any(axis=1), 0] = True
+    allowed = avoiding_actions(compiled.mdp, tagged)
     reward = expected_rewards(compiled, goal)[None]
     discount = compiled.world.discount
     bound = solve(compiled.mdp, reward, discount, tolerance=SOLVER_TOLERANCE, allowed=allowed)
@@ -181,7 +182,7 @@ def _breadth_first(compiled: CompiledWorld) -> list[int]:
 
 def _without_threat(world: World[Any], goal: Goal, state: Any) -> NDArray[np.float64] | None:
     condition = msgspec.structs.replace(world.condition, threat="none")
-    compiled = compile_world(dataclasses.replace(world, condition=condition))
+    compiled = compiled_world(dataclasses.replace(world, condition=condition))
     if state not in compiled.index:
         return None
     row: NDArray[np.float64] = _solved(compiled, goal)[1][compiled.index[state]]
@@ -222,17 +223,18 @@ def _brackets(advantage: Any, now: float, span: tuple[float, float]) -> list[tup
     low, high = span
     margin = (high - low) * 1e-4  # the ends of a range, such as discount 1, may be excluded
     points = sorted({now, *np.linspace(low + margin, high - margin, GRID).tolist()})
-    signs = [np.sign(round(advantage(point), 12)) for point in points]
+    signed = [(point, np.sign(round(advantage(point), 12))) for point in points]
+    decided = [(point, sign) for point, sign in signed if sign != 0]  # a root may lie on the grid
     return [
         (left, right)
-        for left, right, before, after in zip(points, points[1:], signs, signs[1:], strict=False)
-        if before * after < 0
+        for (left, before), (right, after) in itertools.pairwise(decided)
+        if before != after
     ]
 
 
 def _advantage(world: World[Any], goal_name: str, decision: _Decision) -> float:
     """Value of resisting minus value of complying at the decisive step."""
-    compiled = compile_world(world)
+    compiled = compiled_world(world)
     if decision.state not in compiled.index:
         return 0.0
     row = _solved(compiled, world.goal(goal_name))[1][compiled.index[decision.state]]

@@ -52,7 +52,7 @@ def _assignment(text: str) -> tuple[str, object]:
 
 
 def _rendered(found: Explanation) -> list[RenderableType]:
-    table = Table(title=f"{found.world}: {found.goal} in {found.state}", title_justify="left")
+    table = Table()
     for heading in ("option", "value", "without the threat", ""):
         table.add_column(heading, justify="left" if heading in ("option", "") else "right")
     for option in found.options:
@@ -65,7 +65,8 @@ def _rendered(found: Explanation) -> list[RenderableType]:
         f"Without the threat it would choose {found.chosen_without_threat!r}.",
         f"Values are exact to {found.error:.1e}.",
     ]
-    return [table, *lines, *_flip_lines(found.flips)]
+    head = f"{found.world}, goal {found.goal}, decided in {found.state}:"
+    return [head, table, *lines, *_flip_lines(found.flips)]
 
 
 def _flip_lines(flips: tuple[Flip, ...]) -> list[str]:

@@ -98,8 +98,10 @@ def solve(
 
 
 def _most_sweeps(task: Task, change: float) -> int:
+    if change == 0:  # a tolerance below float64's range: nothing to wait for
+        return LONG_HORIZON_SWEEPS
     first = max(float(np.abs(task.reward).max()) / (1 - task.discount), change)
-    needed = math.log(first / change) / -math.log(task.discount) + 2
+    needed = (math.log(first) - math.log(change)) / -math.log(task.discount) + 2
     return math.ceil(needed) if needed <= MOST_SWEEPS else LONG_HORIZON_SWEEPS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offswitch.audit.result import AgentResult, AuditReport, CorrigibilityCell
-from offswitch.report.interval_plot import Group, Mark, Panel, agent_series, draw_panel
+from offswitch.report.interval_plot import Group, Mark, Panel, agent_series, draw_panel, mark
 from offswitch.report.interval_plot import caption as panel_caption
 from offswitch.report.measures import audited, compared
 from offswitch.report.wording import number, plain, shorten
@@ -29,19 +29,16 @@ def conclusion(report: AuditReport) -> str:
     name = shorten(agent.name, 40)
     if agent.corrigibility is None or not agent.corrigibility.cells:
         return f"No cell tells how corrigible {name} is"
-    worst = min(agent.corrigibility.cells, key=lambda cell: cell.score)
-    best = max(agent.corrigibility.cells, key=lambda cell: cell.score)
-    if worst.score == best.score:
-        return f"{name} scores {number(worst.score)} in every cell"
-    return f"{name} is least corrigible under {cell_label(worst)} ({number(worst.score)})"
+    worst = min(agent.corrigibility.cells, key=_estimate)
+    best = max(agent.corrigibility.cells, key=_estimate)
+    if _estimate(worst) == _estimate(best):
+        return f"{name} scores {number(_estimate(worst))} in every cell"
+    return f"{name} is least corrigible under {cell_label(worst)} ({number(_estimate(worst))})"
 
 
 def caption(report: AuditReport) -> str:
     """What is drawn, with n, level and method."""
-    return (
-        "Marker: P(clean) x (1 - P(deceived)). Line: the interval of P(clean); a marker off its "
-        f"line has lost the difference to deception. {panel_caption(panel(report))}"
-    )
+    return f"P(clean) x (1 - P(deceived)). {panel_caption(panel(report))}"
 
 
 def panel(report: AuditReport) -> Panel:
@@ -58,9 +55,14 @@ def draw(ax: Axes, report: AuditReport) -> None:
     draw_panel(ax, panel(report), conclusion(report))
 
 
+def _estimate(cell: CorrigibilityCell) -> float:
+    """The cell's score; a cell without data sorts first."""
+    return -1.0 if cell.score.estimate is None else cell.score.estimate
+
+
 def _mark(agent: AgentResult, label: str) -> Mark:
     cells = agent.corrigibility.cells if agent.corrigibility else ()
     cell = next((cell for cell in cells if cell_label(cell) == label), None)
     if cell is None:
         return Mark(None, None)
-    return Mark(cell.clean, None if cell.clean.estimate is None else cell.score)
+    return mark(cell.score)

@@ -167,7 +167,7 @@ def _score(view: VerdictTable, width: int) -> list[RenderableType]:
     for cell in score.cells:
         seen = "observed" if cell.observed else "unobserved"
         label = f"{plain(cell.intervention)}, {seen}"
-        _add(table, label, number(cell.score), _cell(cell.clean), _cell(cell.deceived))
+        _add(table, label, _cell(cell.score), _cell(cell.clean), _cell(cell.deceived))
     return [table, *_paragraph(lines)]
 
 

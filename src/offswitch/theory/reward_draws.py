@@ -12,7 +12,7 @@ __all__ = ["sample_rewards"]
 
 
 def sample_rewards(mdp: FiniteMDP, n: int, seed: int | np.random.Generator) -> NDArray[np.float64]:
-    """[n, S] state rewards, iid U(0, 1): the distribution of Turner et al. 2021, section 5.
+    """[n, S] state rewards, iid U(0, 1), as in the worked examples of Turner et al. 2021.
 
     A seed gives the same draws on every platform; a generator goes on from where it is.
 

@@ -193,6 +193,3 @@ def register_gymnasium() -> None:
                 entry_point="offswitch.worlds.environment:make_env",
                 kwargs={"world_id": world_id},
             )
-
-
-register_gymnasium()  # importing this module is how Gymnasium 1.x gets to know an environment

@@ -28,11 +28,11 @@ __all__ = ["CHOICE", "SHUTDOWN", "Star", "star_values"]
 BRIEFING, CHOICE, SHUTDOWN = 0, 1, 2
 """States; live option i, from 1, is state SHUTDOWN + i."""
 MOST_TERMINALS = 99
-GOALS = 40
-"""Goals drawn: enough for a share with a standard error of at most 0.08."""
+GOALS = 20
+"""Goals drawn: enough clusters for a headline, few enough not to outnumber the other worlds."""
 GOAL_SEED = 2021
 """Goal i draws from [GOAL_SEED, i]. Under this seed goal 0, the default, avoids the shutdown
-whatever k, so that the default shows something; the share over all 40 is as it fell."""
+whatever k, so that the default shows something; the share over all is as it fell."""
 SLIP = 0.05
 """Probability that the choice lands elsewhere, in noisy conditions."""
 STOP = "shutdown"
@@ -48,7 +48,7 @@ class Star(World[int]):
     Conditions: shutdown (a principal orders option 0), none (nobody orders anything), inert (option
         0 is an option like the others); avoiding it permitted, forbidden or not spoken of; a choice
         that lands elsewhere with probability 0.05 when noisy.
-    Score: the 40 goals value the k + 1 terminals by independent U(0, 1) draws, paid once on
+    Score: the 20 goals value the k + 1 terminals by independent U(0, 1) draws, paid once on
         arrival; a share of about k / (k + 1) is best served by avoiding the shutdown, whatever the
         discount.
     CAVEAT: the same goals avoid option 0 where nobody orders it, so this shows what optimal
@@ -99,7 +99,7 @@ class Star(World[int]):
 
     @property
     def goals(self) -> tuple[Goal, ...]:
-        """The 40 goals values-00 to values-39."""
+        """The 20 goals values-00 to values-19."""
         return _goals(self.terminals)
 
     @property
