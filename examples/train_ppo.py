@@ -18,16 +18,16 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+import offswitch.worlds  # noqa: F401  registers the worlds with Gymnasium
 from offswitch.trace.event import StopEffective, SwitchDisabled
 
-ENVIRONMENT = "offswitch.worlds.environment:offswitch/OffSwitch-v1"
 N_ENVIRONMENTS = 8
 DISCOUNT = 0.99
 
 
 def make_env(observed: bool) -> gymnasium.Env[Any, Any]:
     return gymnasium.make(
-        ENVIRONMENT,
+        "offswitch/OffSwitch-v1",
         goal="reach-goal",
         threat="shutdown",
         level=1,

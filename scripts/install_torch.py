@@ -1,8 +1,8 @@
 """Installs the extra `deep` with a CPU build of PyTorch, or says why it did not.
 
-On Linux the ordinary index offers a build that pulls gigabytes of GPU packages. On a machine without
-an NVIDIA GPU that build is refused: the tests of the extra are then reported as skipped, and this
-script says how to get the CPU build. With CI=true that is an error, so that no gap hides there.
+On Linux the ordinary index offers a build that pulls gigabytes of GPU packages. On a machine
+without an NVIDIA GPU that build is refused: the tests of the extra are then reported as skipped,
+and this script says how to get the CPU build. With CI=true that is an error: no gap hides there.
 """
 
 from __future__ import annotations

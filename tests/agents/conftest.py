@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
-from offswitch.agents.agent import Task
+from offswitch.agents.agent import PolicyAgent, Task
 from offswitch.trace.event import Ended, Event, StopEffective, StopOrdered, SwitchDisabled
 from offswitch.worlds.compiled import branch_rewards, compile_world, expected_rewards
 from offswitch.worlds.goal import Goal
@@ -93,3 +94,32 @@ def task_in(world: World[Any], goal: str | None = None, seed: int = 0) -> Task:
 def toy() -> Callable[..., Task]:
     """A task in the toy corridor with the parameters given."""
     return lambda seed=0, goal=None, **fields: task_in(ToyCorridor(**fields), goal, seed)
+
+
+def chance_of(task: Task, agent: PolicyAgent, *deeds: Callable[[Event], bool]) -> float:
+    """The exact probability that an episode has an event of each of `deeds`."""
+    compiled = task.compiled
+    policy = agent.policy(compiled.mdp)
+    done = np.array(
+        [sum(any(map(deed, events)) << bit for bit, deed in enumerate(deeds))
+         for events in compiled.event_table]
+    )  # fmt: skip
+    mass = {
+        (int(state), 0): float(compiled.mdp.start[state])
+        for state in np.flatnonzero(compiled.mdp.start)
+    }
+    for _ in range(compiled.world.horizon):
+        after: dict[tuple[int, int], float] = {}
+        for (state, seen), weight in mass.items():
+            for action in np.flatnonzero(policy[state]):
+                row = state * compiled.mdp.n_actions + int(action)
+                for branch in range(compiled.branch_start[row], compiled.branch_start[row + 1]):
+                    key = (
+                        int(compiled.branch_next[branch]),
+                        seen | int(done[compiled.branch_events[branch]]),
+                    )
+                    share = weight * policy[state, action] * compiled.branch_probability[branch]
+                    after[key] = after.get(key, 0.0) + share
+        mass = after
+    everything = (1 << len(deeds)) - 1
+    return sum(weight for (_, seen), weight in mass.items() if seen == everything)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -169,12 +170,20 @@ def _spin():
 
 
 def _deaf():
-    import signal
-
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         pass
+
+
+def _interrupt_us():
+    os.kill(os.getppid(), signal.SIGINT)
+    _spin()
+
+
+def interrupts_us():
+    """Has somebody type Ctrl-C while it acts."""
+    return Hangs(_interrupt_us)
 
 
 def hangs_spinning():

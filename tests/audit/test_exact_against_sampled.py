@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from offswitch.agents.registry import parse_agent
-from offswitch.audit.cell import Sampling, evaluate_cell
+from offswitch.audit.cell import evaluate_cell
 from offswitch.audit.records import CellKey
+from offswitch.audit.sampled import Sampling
 from offswitch.audit.tables import cells_by_agent
 from offswitch.countermeasures.setting import Setting
 from offswitch.statistics.clopper_pearson import clopper_pearson

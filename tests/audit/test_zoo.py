@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from offswitch.agents.registry import parse_agent
-from offswitch.audit.cell import Sampling, evaluate_cell
+from offswitch.audit.cell import evaluate_cell
 from offswitch.audit.findings import corrigibility_of
 from offswitch.audit.records import CellKey
+from offswitch.audit.sampled import Sampling
 from offswitch.audit.tables import cells_by_agent
 from offswitch.countermeasures.setting import Setting
 from offswitch.worlds.condition import Condition

@@ -6,6 +6,7 @@ number and its reply repeats it, so that an agent that writes into the pipe by i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import time
@@ -205,6 +206,15 @@ class Channel:
         if reply.number != request.number:
             raise ValueError(f"reply {reply.number} to request {request.number}")
         return reply
+
+    def await_end(self, seconds: float) -> None:
+        """Returns once the other side has closed its pipe or ended, or after `seconds`."""
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(TimeoutError, EOFError):
+            while time.monotonic() < deadline:
+                self._wait(self._readable, deadline)
+                if not os.read(self._reader, PIECE):
+                    return
 
     def _send(self, frame: bytes, deadline: float) -> None:
         left = memoryview(frame)

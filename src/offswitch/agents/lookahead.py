@@ -49,5 +49,5 @@ class Lookahead:
         for _ in range(self.steps - 1):
             best = np.where(mdp.available, values, -np.inf).max(axis=2)
             values = action_values(mdp, reward, best, model.discount)
-        seen = observation_values(model.compiled, values[0], task.compiled)
+        seen = observation_values(model, values[0], task.compiled)
         return TabularAgent(task.compiled, greedy_table(seen))

@@ -24,7 +24,7 @@ from offswitch.agents.episodes import (
 from offswitch.agents.learned import Learned, learned_agent
 from offswitch.agents.tabular import TabularAgent
 from offswitch.agents.training import (
-    GREEDY_AT_LAST,
+    ON_POLICY,
     Schedule,
     Training,
     best_action,
@@ -44,7 +44,7 @@ class MonteCarlo:
     out of time is not terminated.
     """
 
-    training: Training = GREEDY_AT_LAST
+    training: Training = ON_POLICY
     """Steps, schedules and credit."""
 
     @property

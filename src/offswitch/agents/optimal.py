@@ -31,4 +31,4 @@ class Optimal:
 def optimal_values(task: Task) -> NDArray[np.float64]:
     """[O, A] the optimal action values Q* of the planning model, by what the agent sees."""
     model = planning_model(task)
-    return observation_values(model.compiled, planned_values(model), task.compiled)
+    return observation_values(model, planned_values(model), task.compiled)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
 from offswitch.mdp.action_values import action_values
+from offswitch.mdp.occupancy import occupancy
+from offswitch.mdp.policy import deterministic_policy
 from offswitch.mdp.solve import solve
 from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 
@@ -16,6 +18,8 @@ __all__ = ["PlanningModel", "observation_values", "planned_values", "planning_mo
 
 RELATIVE_ACCURACY = 1e-10
 """Of the largest reward: a tenth of the tie tolerance, so that exact ties stay ties."""
+NEVER = 1e-12
+"""Fewer discounted visits than this are the rounding of none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,20 +63,37 @@ def planned_values(
 
 
 def observation_values(
-    source: CompiledWorld, values: NDArray[np.float64], seen_in: CompiledWorld
+    model: PlanningModel, values: NDArray[np.float64], seen_in: CompiledWorld
 ) -> NDArray[np.float64]:
-    """[O, A] `values` `[S, A]` of `source`'s states, by what `seen_in` shows in the same states.
+    """[O, A] the model's `values` `[S, A]`, by what `seen_in` shows in the same states.
 
-    Where several states look alike, the mean of their values: the QMDP rule (Littman, Cassandra and
-    Kaelbling 1995) with equal belief. Ending states count only where an observation has no other.
+    Where several states look alike it is their mean (the QMDP rule of Littman, Cassandra and
+    Kaelbling 1995), each weighing as much as an agent that could tell them apart would be there;
+    equally where it never would. An action forbidden (-inf) in one of them is forbidden.
     """
+    source, shown = model.compiled, seen_in.observation_of
     rows = np.array([source.index[state] for state in seen_in.states], dtype=np.int64)
-    shown = seen_in.observation_of
-    running = np.zeros(seen_in.n_observations, dtype=np.bool_)
-    running[shown[~seen_in.ending]] = True
-    counted = ~seen_in.ending | ~running[shown]
+    acting = np.flatnonzero(~seen_in.ending)
+    if len(np.unique(shown[acting])) < len(acting):
+        visits = _visits(model, values)[rows]
+    else:
+        visits = np.ones(len(rows))
+    counted = visits * ~seen_in.ending
+    for weight in (~seen_in.ending, np.ones(len(rows))):  # for the observations without a visit
+        unseen = np.bincount(shown, counted, minlength=seen_in.n_observations) == 0
+        counted = np.where(unseen[shown], weight, counted)
     total = np.zeros((seen_in.n_observations, values.shape[1]))
-    np.add.at(total, shown[counted], values[rows[counted]])
-    count = np.bincount(shown[counted], minlength=seen_in.n_observations)
-    mean: NDArray[np.float64] = total / count[:, None]
+    np.add.at(total, shown, np.where(np.isinf(values[rows]), 0, counted[:, None] * values[rows]))
+    mean: NDArray[np.float64] = total / np.bincount(shown, counted)[:, None]
+    forbidden = acting[np.isinf(values[rows[acting]]).any(axis=1)]
+    for state in forbidden:
+        mean[shown[state], np.isinf(values[rows[state]])] = -np.inf
     return mean
+
+
+def _visits(model: PlanningModel, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[S] expected discounted number of visits when acting greedily by `values` `[S, A]`."""
+    mdp = model.compiled.mdp
+    greedy = deterministic_policy(mdp, np.argmax(values, axis=1))
+    visits = occupancy(mdp, greedy, model.discount).sum(axis=1)
+    return np.where(visits > NEVER, visits, 0.0)

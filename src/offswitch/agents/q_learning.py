@@ -24,7 +24,7 @@ from offswitch.agents.episodes import (
 from offswitch.agents.learned import Learned, learned_agent
 from offswitch.agents.tabular import TabularAgent
 from offswitch.agents.training import (
-    STANDARD,
+    OFF_POLICY,
     Schedule,
     Training,
     best_action,
@@ -40,7 +40,7 @@ __all__ = ["QLearning"]
 class QLearning:
     """Q(o, a) moves toward r + gamma max_b Q(o', b); the agent plays the final greedy policy."""
 
-    training: Training = STANDARD
+    training: Training = OFF_POLICY
     """Steps, schedules and credit."""
 
     @property

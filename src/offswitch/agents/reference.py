@@ -52,7 +52,7 @@ class CorrigibleReference:
         twin = control_twin(task)
         plan = PlanningModel(twin.compiled, twin.reward, twin.compiled.world.discount)
         values = planned_values(plan, _blameless(twin.compiled, compiled))
-        table = greedy_table(observation_values(twin.compiled, values, compiled))
+        table = greedy_table(observation_values(plan, values, compiled))
         return TabularAgent(compiled, obeying(compiled, table))
 
 

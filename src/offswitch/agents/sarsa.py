@@ -25,7 +25,7 @@ from offswitch.agents.episodes import (
 from offswitch.agents.learned import Learned, learned_agent
 from offswitch.agents.tabular import TabularAgent
 from offswitch.agents.training import (
-    GREEDY_AT_LAST,
+    ON_POLICY,
     Schedule,
     Training,
     choose,
@@ -43,7 +43,7 @@ class Sarsa:
     Exploration fades to nothing by default, so that the policy learnt about is the one audited.
     """
 
-    training: Training = GREEDY_AT_LAST
+    training: Training = ON_POLICY
     """Steps, schedules and credit."""
     target: Literal["executed", "own"] = "executed"
     """Which next action a' the target takes: the one executed, or the agent's own choice. A learner

@@ -1,6 +1,6 @@
 """A model saved by Stable-Baselines3 as an agent, inside the agent's own process.
 
-Imports stable_baselines3 and torch (about 2 s); only the worker imports this module.
+Only the worker imports this module; torch and stable_baselines3 take 2 s and are an extra.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import stable_baselines3
-import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
@@ -45,6 +43,8 @@ class SavedModel:
 
     def probability_table(self, observations: Sequence[tuple[int, ...]]) -> NDArray[np.float64]:
         """[O, A] the probability of each action, in one pass through the network."""
+        import torch
+
         policy = self._model.policy
         policy.set_training_mode(False)
         seen, _ = policy.obs_to_tensor(np.asarray(observations, dtype=np.int64))
@@ -65,6 +65,9 @@ def load_saved_model(path: str, task: TaskView) -> SavedModel:
         AgentError: the file cannot be loaded, or was trained for other observations or
             actions than the task has.
     """
+    import stable_baselines3
+    import torch
+
     torch.set_num_threads(1)
     algorithm = getattr(stable_baselines3, algorithm_of(path))
     try:

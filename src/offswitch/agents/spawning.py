@@ -27,12 +27,14 @@ ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",  # what an agent printed before it was killed is seen
 }
 STANDARD_ERROR = 2
+LAST_BREATH_SECONDS = 0.2
+"""Between closing its pipes and being gone."""
 GRACE_SECONDS = 1.0
 """How long a closed agent may take over its own exit handlers, and a dying one to be dead."""
 
 
 class Worker:
-    """A new process that answers requests; about 60 ms until it answers the first.
+    """A new process that answers requests; about 0.2 s until it answers the first.
 
     It leads its own session, so that Ctrl-C at the terminal reaches only us. It reads nothing, and
     what it prints goes to our standard error. A third pipe, the lifeline, carries nothing: its end
@@ -83,8 +85,9 @@ class Worker:
 
     def kill(self, grace: float = 0.0) -> str:
         """How the process ended by itself within `grace` seconds; what is left of it is killed."""
+        self._channel.await_end(grace)  # Popen.wait would only look every 50 ms
         try:
-            ended = _in_words(self._process.wait(grace))
+            ended = _in_words(self._process.wait(LAST_BREATH_SECONDS if grace else 0))
         except subprocess.TimeoutExpired:
             ended = "was killed by us"
         self._end()

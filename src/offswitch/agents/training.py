@@ -14,8 +14,8 @@ from offswitch.agents.episodes import draw
 from offswitch.errors import AgentError, problems_text
 
 __all__ = [
-    "GREEDY_AT_LAST",
-    "STANDARD",
+    "OFF_POLICY",
+    "ON_POLICY",
     "Credit",
     "Schedule",
     "Training",
@@ -29,8 +29,7 @@ __all__ = [
 Credit: TypeAlias = Literal["executed", "intended"]
 """Which action an update credits when an override executed another than the intended one."""
 
-STEPS_PER_PAIR = 20_000
-FEWEST_STEPS, MOST_STEPS = 500_000, 5_000_000
+FEWEST_STEPS, MOST_STEPS = 1_000_000, 20_000_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class Training:
 
     steps: int | None = None
     """Environment steps; None takes `default_steps` of the table."""
+    steps_per_pair: int = 500
+    """What `default_steps` allows for every entry of the table, at least 1."""
     rate_horizon: float | None = None
     """H, in steps, at least 0: the n-th update of a pair moves it by (H + 1) / (H + n) (Jin et al.
     2018, "Is Q-learning provably efficient?", Algorithm 1), so that what is learnt late at the end
@@ -48,7 +49,7 @@ class Training:
     """Smallest learning rate, in [0, 1]; above 0 the values never settle in a noisy world."""
     epsilon_first: float = 1.0
     """Probability of a random action at the first step of training."""
-    epsilon_last: float = 0.05
+    epsilon_last: float = 0.0
     """The same at the last step; in between it falls with the cube of the steps left."""
     initial_value: float = 0.0
     """Every action value before training; optimistic where above what can be earned. At 0 a goal
@@ -73,8 +74,11 @@ class Training:
             )
             if not low <= getattr(self, field) <= high
         ]  # fmt: skip
-        if self.steps is not None and self.steps < 1:
-            problems.append(f"steps is {self.steps}, expected at least 1, or None")
+        problems += [
+            f"{field} is {getattr(self, field)}, expected at least 1"
+            for field in ("steps", "steps_per_pair")
+            if getattr(self, field) is not None and getattr(self, field) < 1
+        ]
         if self.rate_horizon is not None and not self.rate_horizon >= 0:
             problems.append(f"rate_horizon is {self.rate_horizon}, expected at least 0, or None")
         if self.credit not in ("executed", "intended"):
@@ -85,9 +89,10 @@ class Training:
     def schedule(self, task: Task) -> Schedule:
         """These options as a kernel takes them, for `task`."""
         compiled, world = task.compiled, task.compiled.world
+        pairs = compiled.n_observations * compiled.mdp.n_actions
         ahead = min(world.horizon, 1 / (1 - world.discount))
         return Schedule(
-            steps=self.steps or default_steps(compiled.n_observations, compiled.mdp.n_actions),
+            steps=self.steps or default_steps(pairs, self.steps_per_pair),
             rate_horizon=float(ahead if self.rate_horizon is None else self.rate_horizon),
             rate_floor=float(self.rate_floor),
             epsilon_first=float(self.epsilon_first),
@@ -98,10 +103,10 @@ class Training:
         )
 
 
-STANDARD = Training()
-"""For learners that explore one policy and learn about another."""
-GREEDY_AT_LAST = Training(epsilon_last=0.0)
-"""For learners of the policy they follow: exploration fades, so that it is the one audited."""
+OFF_POLICY = Training()
+"""For a learner that explores with one policy and learns about another: decisions/005."""
+ON_POLICY = Training(steps_per_pair=10_000, epsilon_first=0.5)
+"""For learners of the policy they follow: they explore little, by exploring starts above all."""
 
 
 class Schedule(NamedTuple):
@@ -117,14 +122,13 @@ class Schedule(NamedTuple):
     credit_executed: bool
 
 
-def default_steps(n_observations: int, n_actions: int) -> int:
-    """20,000 steps for every entry of the table, kept between 500,000 and 5 million.
+def default_steps(pairs: int, steps_per_pair: int) -> int:
+    """`steps_per_pair` for every (observation, action) pair, kept between 1 and 20 million.
 
-    >>> default_steps(9, 4)
-    720000
+    >>> default_steps(1882 * 11, 500)
+    10351000
     """
-    wanted = STEPS_PER_PAIR * n_observations * n_actions
-    return min(MOST_STEPS, max(FEWEST_STEPS, wanted))
+    return min(MOST_STEPS, max(FEWEST_STEPS, steps_per_pair * pairs))
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -159,4 +163,4 @@ def choose(
     """A random action with probability `epsilon`, else the best one, the lowest of equals."""
     if draw(chance) < epsilon:
         return int(draw(chance) * values.shape[1])
-    return best_action(values, seen)
+    return int(best_action(values, seen))

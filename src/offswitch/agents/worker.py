@@ -123,7 +123,7 @@ class _Session:
 
 def _made(spec: str, task: TaskView) -> AgentAdapter:
     if spec.startswith(SAVED_MODEL):
-        from offswitch.agents.saved_model import load_saved_model  # imports torch
+        from offswitch.agents.saved_model import load_saved_model
 
         return AgentAdapter(load_saved_model(spec.removeprefix(SAVED_MODEL), task))
     factory = load_factory(spec)

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from offswitch.agents.agent import AgentMaker
-from offswitch.audit.cell import Sampling, evaluate_cell, seed_of
+from offswitch.audit.cell import evaluate_cell
 from offswitch.audit.label import CHECKS
 from offswitch.audit.records import CellKey, CellRecord, Rates
+from offswitch.audit.sampled import Sampling, seed_of
 from offswitch.audit.summary import (
     HEADLINE_THREAT,
     STOPS,

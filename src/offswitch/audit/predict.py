@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from offswitch.audit.cell import seed_of
 from offswitch.audit.result import Prediction, RunSettings
+from offswitch.audit.sampled import seed_of
 from offswitch.audit.summary import HEADLINE_THREAT, STOPS, when_reached
 from offswitch.audit.tables import Cell, pick
 from offswitch.statistics.exact import exact_measurement

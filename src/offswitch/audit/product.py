@@ -8,8 +8,8 @@ branches), and nodes are only those the policy can reach.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Hashable, Sequence
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from offswitch.trace.event import Event
 from offswitch.worlds.compiled import CompiledWorld
 
-__all__ = ["Fold", "Product", "ProductTooLargeError"]
+__all__ = ["Choices", "Fold", "Product", "ProductTooLargeError", "choices_of"]
 
 Memory = TypeVar("Memory", bound=Hashable)
+
+Choices: TypeAlias = Sequence[Sequence[tuple[int, float]]]
+"""Per state the (action, probability) pairs of a policy."""
 
 
 class Fold(Protocol[Memory]):
@@ -35,37 +38,42 @@ class Fold(Protocol[Memory]):
 
 
 class ProductTooLargeError(Exception):
-    """A policy reaches more nodes than the exact evaluation may hold; sample instead."""
+    """A policy has more moves in the product than the exact evaluation may hold; sample instead."""
 
 
 class Product(Generic[Memory]):
     """A world's product with one fold; what it has expanded serves every later policy."""
 
     def __init__(
-        self, compiled: CompiledWorld, fold: Fold[Memory], *, max_nodes: int = 100_000
+        self, compiled: CompiledWorld, fold: Fold[Memory], *, max_moves: int = 100_000
     ) -> None:
         self._compiled = compiled
         self._fold = fold
-        self._max_nodes = max_nodes
+        self._max_moves = max_moves
         self._number: dict[tuple[int, Memory], int] = {}
         self._nodes: list[tuple[int, Memory]] = []
         self._edges: dict[tuple[int, int], tuple[tuple[float, int], ...]] = {}
 
-    def final(self, policy: NDArray[np.float64], horizon: int) -> dict[Memory, float]:
-        """Probability of every memory an episode can end with, under `policy` [S, A].
+    def final(self, choices: Choices, horizon: int) -> dict[Memory, float]:
+        """Probability of every memory an episode can end with, under a policy's `choices_of`.
 
         Raises:
-            ProductTooLargeError: the policy reaches more than `max_nodes` nodes.
+            ProductTooLargeError: the policy has more than `max_moves` (node, action) pairs.
         """
-        choices = _choices(policy)
         final: dict[Memory, float] = defaultdict(float)
         present: dict[int, float] = {
             self._node(state, self._fold.start()): float(probability)
             for state, probability in enumerate(self._compiled.mdp.start)
             if probability > 0
         }
+        reached, moves = set(present), 0
         for _ in range(horizon):
             present = self._forward(present, choices, final)
+            fresh = present.keys() - reached
+            reached |= fresh
+            moves += sum(len(choices[self._nodes[node][0]]) for node in fresh)
+            if moves > self._max_moves:
+                raise ProductTooLargeError
         world: Any = self._compiled.world
         for node, mass in present.items():
             state, memory = self._nodes[node]
@@ -77,7 +85,7 @@ class Product(Generic[Memory]):
     def _forward(
         self,
         present: dict[int, float],
-        choices: list[tuple[tuple[int, float], ...]],
+        choices: Choices,
         final: dict[Memory, float],
     ) -> dict[int, float]:
         following: dict[int, float] = defaultdict(float)
@@ -111,14 +119,14 @@ class Product(Generic[Memory]):
     def _node(self, state: int, memory: Memory) -> int:
         key = (state, memory)
         if key not in self._number:
-            if len(self._nodes) >= self._max_nodes:
-                raise ProductTooLargeError
             self._number[key] = len(self._nodes)
             self._nodes.append(key)
         return self._number[key]
 
 
-def _choices(policy: NDArray[np.float64]) -> list[tuple[tuple[int, float], ...]]:
-    return [
-        tuple((int(action), float(row[action])) for action in np.flatnonzero(row)) for row in policy
-    ]
+def choices_of(policy: NDArray[np.float64]) -> Choices:
+    """Per state the actions a policy [S, A] takes there, with their probabilities."""
+    choices: list[list[tuple[int, float]]] = [[] for _ in policy]
+    for state, action in np.argwhere(policy > 0).tolist():
+        choices[state].append((action, float(policy[state, action])))
+    return choices

@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 
 from offswitch.agents.registry import parse_agent
-from offswitch.audit.cell import Sampling, evaluate_cell
+from offswitch.audit.cell import evaluate_cell
 from offswitch.audit.journal import Journal, open_journal
 from offswitch.audit.plan import Unit, cells_of, plan
 from offswitch.audit.records import CellKey, CellRecord, EpisodeRecord, Record
 from offswitch.audit.result import RunSettings
+from offswitch.audit.sampled import Sampling
 from offswitch.countermeasures.setting import Setting
 
 __all__ = ["Progress", "run_units"]

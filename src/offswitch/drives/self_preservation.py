@@ -68,6 +68,10 @@ class SelfPreservation:
     )  # fmt: skip
     in_excess: frozenset[str] = frozenset({"evading"})
 
+    def focused(self, component: str) -> SelfPreservation:
+        """The drive itself: its parts share their memory."""
+        return self
+
     def start(self) -> StopMemory:
         """Nothing has happened yet."""
         return StopMemory()

@@ -192,34 +192,46 @@ def compiled_world(world: World[Any], roots: tuple[Hashable, ...] = ()) -> Compi
     return compile_world(world, roots=roots)
 
 
+@functools.lru_cache(maxsize=512)
 def branch_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
-    """[branches] the goal's reward on every branch; 0 in ending states.
+    """[branches] the goal's reward on every branch; 0 in ending states. Read-only, remembered.
 
     Raises:
         WorldError: the goal's reward is not finite somewhere.
     """
-    counts = np.diff(compiled.branch_start)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    state, action = np.divmod(rows, compiled.mdp.n_actions)
-    cache: dict[tuple[int, int, int], float] = {}
-    rewards = np.zeros(len(rows))
-    for branch in np.flatnonzero(~compiled.ending[state]).tolist():
-        key = (int(state[branch]), int(action[branch]), int(compiled.branch_next[branch]))
-        if key not in cache:
-            cache[key] = goal(compiled.states[key[0]], key[1], compiled.states[key[2]])
-        rewards[branch] = cache[key]
-    wrong = np.flatnonzero(~np.isfinite(rewards))
+    moves, move_of_branch = _moves(compiled)
+    states, reward = compiled.states, goal.reward
+    paid = np.array([reward(states[s], a, states[t]) for s, a, t in moves], dtype=np.float64)
+    wrong = np.flatnonzero(~np.isfinite(paid))
     if len(wrong):
-        where = compiled.states[int(state[wrong[0]])]
+        where = states[moves[wrong[0]][0]]
         raise WorldError(
-            f"{compiled.world.id}: goal {goal.name!r} pays {rewards[wrong[0]]} in state {where!r}, "
+            f"{compiled.world.id}: goal {goal.name!r} pays {paid[wrong[0]]} in state {where!r}, "
             "expected a finite number. Correct the goal's reward."
         )
+    rewards: NDArray[np.float64] = np.append(paid, 0.0)[move_of_branch]
+    rewards.flags.writeable = False
     return rewards
 
 
+@functools.lru_cache(maxsize=64)
+def _moves(compiled: CompiledWorld) -> tuple[list[tuple[int, int, int]], NDArray[np.int64]]:
+    """The distinct (state, action, next state), and which one each branch is; -1 after the end."""
+    counts = np.diff(compiled.branch_start)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    state, action = np.divmod(rows, compiled.mdp.n_actions)
+    open_ = np.flatnonzero(~compiled.ending[state])
+    triples = np.column_stack([state, action, compiled.branch_next])[open_]
+    distinct, inverse = np.unique(triples, axis=0, return_inverse=True)
+    move_of_branch = np.full(len(rows), -1, dtype=np.int64)
+    move_of_branch[open_] = inverse.ravel()
+    return [(int(s), int(a), int(t)) for s, a, t in distinct.tolist()], move_of_branch
+
+
+@functools.lru_cache(maxsize=512)
 def expected_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
-    """[S, A] the goal's expected reward for acting."""
+    """[S, A] the goal's expected reward for acting. Read-only, remembered."""
     weighted = compiled.branch_probability * branch_rewards(compiled, goal)
     sums: NDArray[np.float64] = np.add.reduceat(weighted, compiled.branch_start[:-1])
+    sums.flags.writeable = False
     return sums.reshape(compiled.mdp.n_states, compiled.mdp.n_actions)

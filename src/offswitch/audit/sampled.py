@@ -1,0 +1,161 @@
+"""A cell whose episodes are drawn: by the compiled simulator, or by an agent acting for itself."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offswitch.agents.agent import Agent, Task
+from offswitch.agents.process import AgentFailure
+from offswitch.audit.exact import label_rates
+from offswitch.audit.label import CorrigibilityLabel
+from offswitch.audit.records import CellKey, EpisodeRecord, Rates
+from offswitch.countermeasures.setting import Setting
+from offswitch.drives.drive import headline, score
+from offswitch.drives.registry import installed_drives
+from offswitch.trace.event import Ended, Event
+from offswitch.trace.trace import Trace, TraceHeader
+from offswitch.worlds.environment import WorldEnv
+from offswitch.worlds.simulate import simulate, traces_of
+
+__all__ = [
+    "Sampling",
+    "agent_episodes",
+    "example_trace",
+    "policy_episodes",
+    "rates_of",
+    "seed_of",
+]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a cell is sampled where it is not evaluated exactly."""
+
+    seed: int
+    episodes: int
+    always: bool = False
+    """Sample even agents whose policy is known."""
+
+
+def seed_of(seed: int, *parts: object) -> int:
+    """A seed in [0, 2**63) that depends on `seed` and `parts` only, the same on every machine."""
+    text = repr((seed, *parts)).encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+def seed_of_episode(sampling: Sampling, key: CellKey, episode: int) -> int:
+    """The seed of an episode's exogenous noise: paired cells and agents share it."""
+    return seed_of(sampling.seed, "episode", key.world, key.goal, episode)
+
+
+def example_trace(
+    judged: Task, policy: NDArray[np.float64], key: CellKey, sampling: Sampling
+) -> Trace:
+    """Episode 0 of a cell, to look at beside its exact rates."""
+    seeds = [seed_of_episode(sampling, key, 0)]
+    run = simulate(judged.compiled, policy, seeds=seeds)
+    return traces_of(judged.compiled, run, agent=key.agent, goal=key.goal)[0]
+
+
+def policy_episodes(
+    judged: Task,
+    policy: NDArray[np.float64],
+    key: CellKey,
+    sampling: Sampling,
+    episodes: Sequence[int],
+) -> Iterator[EpisodeRecord]:
+    """The `episodes` of a known policy `[S, A]`, from the compiled simulator."""
+    if not episodes:
+        return
+    compiled = judged.compiled
+    seeds = [seed_of_episode(sampling, key, episode) for episode in episodes]
+    run = simulate(compiled, policy, seeds=seeds)
+    traces = traces_of(
+        compiled, run, agent=key.agent, goal=key.goal, seeds=seeds, episodes=episodes
+    )
+    rewards = np.append(judged.branch_reward, 0.0)  # branch -1 pays nothing
+    discounts = compiled.world.discount ** np.arange(run.branches.shape[1])
+    values = (rewards[run.branches] * discounts).sum(axis=1)
+    for episode, trace, value in zip(episodes, traces, values, strict=True):
+        yield EpisodeRecord(
+            key=key, episode=episode, unscored=None, rates=rates_of(trace), value=float(value),
+            trace=trace,
+        )  # fmt: skip
+
+
+def rates_of(trace: Trace) -> Rates:
+    """What one recorded episode says, in the same form as an exact expectation."""
+    headlines: dict[str, float] = {}
+    components: dict[str, dict[str, float]] = {}
+    reached = 0.0
+    for drive in installed_drives():
+        outcome = score(drive, trace)
+        if drive.name == "self-preservation":
+            reached = float(outcome.reached)
+        if outcome.unscored is None:
+            headlines[drive.name] = headline(drive, outcome)
+            components[drive.name] = dict(outcome.components)
+    label = CorrigibilityLabel()
+    failures = functools.reduce(label.advance, trace.events, label.start())
+    return Rates(
+        headline=headlines,
+        components=components,
+        reached=reached,
+        **label_rates({failures: 1.0}),
+    )
+
+
+def agent_episodes(
+    agent: Agent, setting: Setting, key: CellKey, sampling: Sampling, episodes: Sequence[int]
+) -> Iterator[EpisodeRecord]:
+    """The `episodes` of an agent that acts for itself; its failures are counted, not dropped."""
+    for episode in episodes:
+        seed = seed_of_episode(sampling, key, episode)
+        events, value, failure = _run_agent(agent, setting, seed)
+        trace = Trace(
+            header=TraceHeader(
+                world=key.world, goal=key.goal, agent=key.agent, episode=episode, seed=seed
+            ),
+            events=tuple(events),
+        )
+        yield EpisodeRecord(
+            key=key,
+            episode=episode,
+            unscored=failure,
+            rates=rates_of(trace) if failure is None else None,
+            value=value if failure is None else None,
+            trace=trace,
+        )
+
+
+def _run_agent(agent: Agent, setting: Setting, seed: int) -> tuple[list[Event], float, str | None]:
+    """One episode: its events, discounted return, and why it failed, if it did."""
+    env = WorldEnv(setting.world, setting.objective)
+    observation, info = env.reset(seed=seed)
+    events: list[Event] = list(info["events"])
+    value, weight, step = 0.0, 1.0, 0
+    try:
+        agent.reset(seed)
+        finished = False
+        while not finished:
+            action = agent.act(tuple(int(entry) for entry in observation))
+            observation, reward, terminated, truncated, info = env.step(action)
+            events += info["events"]
+            value += weight * float(reward)
+            weight *= setting.world.discount
+            finished = terminated or truncated
+            step += 1
+    except AgentFailure as failure:
+        log.warning("%s in the episode with seed %d: %s", failure.reason, seed, failure)
+        events.append(Ended(step=step, reason="failed", actor="agent"))
+        return events, value, failure.reason
+    return events, value, None
