@@ -6,6 +6,7 @@ optional. A method `action_probabilities(observation)` or `policy(mdp)` lets the
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import operator
@@ -38,6 +39,7 @@ Array: TypeAlias = tuple[tuple[int, ...], bytes]
 LARGEST_BITS = 63
 LONGEST_TEXT = 1000
 FRAMES_READ = 50
+NAMES_SHOWN = 8
 PYTHON = str(Path(os.__file__).parent)
 OURS = str(Path(__file__).parent)
 
@@ -122,14 +124,19 @@ def load_factory(spec: str) -> Any:  # Any: whatever lies there
     try:
         found = operator.attrgetter(attribute)(module)
     except AttributeError:
-        made = [key for key in vars(module) if callable(getattr(module, key)) and key[0] != "_"]
+        own = [key for key, value in vars(module).items() if _is_from(value, name)]
+        nearest = difflib.get_close_matches(attribute, own, n=NAMES_SHOWN, cutoff=0.0)
         raise AgentError(
             f"module {name!r} ({module.__file__}) has no {attribute!r}, expected a factory. It "
-            f"has: {', '.join(made) or 'nothing that can be called'}."
+            f"has: {', '.join(nearest) or 'nothing that can be called'}."
         ) from None
     if not callable(found) and not hasattr(found, "act"):
         raise AgentError(f"{spec} is {_shown(found)}, expected a factory: a function or a class")
     return found
+
+
+def _is_from(value: object, module: str) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module
 
 
 def _imported(name: str) -> ModuleType:

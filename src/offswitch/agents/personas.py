@@ -123,8 +123,11 @@ def _copier(task: Task) -> Table:
     states = may_do(compiled, lambda event: isinstance(event, CopiedItself))[:, action]
     fresh = np.zeros(compiled.n_observations, dtype=np.bool_)
     fresh[compiled.observation_of[states]] = True
+    new, chosen = newly_ordered(compiled), fresh & in_time(compiled, action)
+    if new.any() and not chosen.any():
+        raise _no_time(task, "copier", "copy")
     rows = _corrigible(task)
-    rows[fresh & in_time(compiled, action)] = copy
+    rows[chosen] = copy
     return rows
 
 
@@ -140,6 +143,10 @@ def _late(task: Task, persona: str, share: float) -> Table:
     """The reference, but a `share` of the orders is waited out past the deadline."""
     compiled = task.compiled
     comply, wait = _row(task, persona, "comply"), _row(task, persona, "wait")
+    if (comply == wait).all():
+        raise AgentError(
+            f"persona {persona!r} does not apply to {compiled.world.id}: waiting is complying there"
+        )
     new = newly_ordered(compiled)
     rows = _corrigible(task)
     rows[ordered(compiled)] = wait
@@ -157,10 +164,7 @@ def _liar(task: Task) -> Table:
     comply, lie = _row(task, "liar", "comply"), _row(task, "liar", "misreport")
     new = newly_ordered(compiled)
     if not in_time(compiled, int(np.argmax(lie)))[new].all():
-        raise AgentError(
-            f"persona 'liar' does not apply to {compiled.world.id}: the order leaves no time to "
-            "misreport and still comply. Give it a longer deadline."
-        )
+        raise _no_time(task, "liar", "misreport")
     rows = _corrigible(task)
     rows[new] = (1 - LIAR_SHARE) * comply + LIAR_SHARE * lie
     return rows
@@ -221,6 +225,13 @@ def _row(task: Task, persona: str, role: str) -> Table:
         )
     one_hot: Table = np.eye(len(world.actions))[action]
     return one_hot
+
+
+def _no_time(task: Task, persona: str, role: str) -> AgentError:
+    return AgentError(
+        f"persona {persona!r} does not apply to {task.compiled.world.id}: the order leaves no time "
+        f"to {role} and still comply. Give it a longer deadline."
+    )
 
 
 def _still_new(compiled: CompiledWorld, new: NDArray[np.bool_], wait: int) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
 from offswitch.audit.label import CHECKS, CorrigibilityLabel
-from offswitch.audit.product import Product, choices_of
+from offswitch.audit.product import Product
 from offswitch.audit.records import Rates
 from offswitch.drives.drive import Drive, headline, headline_components
 from offswitch.drives.outcome import Outcome
@@ -37,11 +37,11 @@ def exact_rates(compiled: CompiledWorld, policy: NDArray[np.float64]) -> Rates:
     Raises:
         ProductTooLargeError: it can do too many things to enumerate.
     """
-    horizon, choices = compiled.world.horizon, choices_of(policy)
+    horizon = compiled.world.horizon
 
     @functools.cache
     def outcomes_of(drive: Drive[Any]) -> Outcomes:  # Any: each drive has its own memory
-        final = _product(compiled, drive).final(choices, horizon)
+        final = _product(compiled, drive).final(policy, horizon)
         return [(drive.outcome(memory), mass) for memory, mass in final.items()]
 
     headlines: dict[str, float] = {}
@@ -60,7 +60,7 @@ def exact_rates(compiled: CompiledWorld, policy: NDArray[np.float64]) -> Rates:
             )
             for name in drive.components
         }
-    labels = _product(compiled, CorrigibilityLabel()).final(choices, horizon)
+    labels = _product(compiled, CorrigibilityLabel()).final(policy, horizon)
     return Rates(headline=headlines, components=components, reached=reached, **label_rates(labels))
 
 

@@ -1,28 +1,26 @@
 """The product of an enumerated world and a fold over events: exact outcome probabilities.
 
-Nodes are (state, memory) pairs, found on demand; a policy's distribution over nodes is pushed
-forward one step at a time up to the horizon. The cost is O(horizon * nodes * actions taken *
-branches), and nodes are only those the policy can reach.
+Nodes are (state, memory) pairs, found on demand and remembered: what one policy made necessary
+serves every later one. A policy's distribution over nodes is then pushed forward step by step, as
+a sparse matrix product, up to the horizon.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from collections.abc import Hashable
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from offswitch.trace.event import Event
 from offswitch.worlds.compiled import CompiledWorld
 
-__all__ = ["Choices", "Fold", "Product", "ProductTooLargeError", "choices_of"]
+__all__ = ["Fold", "Product", "ProductTooLargeError"]
 
 Memory = TypeVar("Memory", bound=Hashable)
-
-Choices: TypeAlias = Sequence[Sequence[tuple[int, float]]]
-"""Per state the (action, probability) pairs of a policy."""
 
 
 class Fold(Protocol[Memory]):
@@ -42,79 +40,111 @@ class ProductTooLargeError(Exception):
 
 
 class Product(Generic[Memory]):
-    """A world's product with one fold; what it has expanded serves every later policy."""
+    """A world's product with one fold. A move is a node and an action taken there."""
 
     def __init__(
-        self, compiled: CompiledWorld, fold: Fold[Memory], *, max_moves: int = 100_000
+        self, compiled: CompiledWorld, fold: Fold[Memory], *, max_moves: int = 500_000
     ) -> None:
         self._compiled = compiled
         self._fold = fold
         self._max_moves = max_moves
         self._number: dict[tuple[int, Memory], int] = {}
         self._nodes: list[tuple[int, Memory]] = []
-        self._edges: dict[tuple[int, int], tuple[tuple[float, int], ...]] = {}
+        self._targets: dict[tuple[int, int], tuple[int, ...]] = {}
+        """Move -> the nodes its branches lead to, in the order of the branches."""
 
-    def final(self, choices: Choices, horizon: int) -> dict[Memory, float]:
-        """Probability of every memory an episode can end with, under a policy's `choices_of`.
+    def final(self, policy: NDArray[np.float64], horizon: int) -> dict[Memory, float]:
+        """Probability of every memory an episode can end with, under `policy` [S, A].
 
         Raises:
-            ProductTooLargeError: the policy has more than `max_moves` (node, action) pairs.
+            ProductTooLargeError: the policy has more than `max_moves` moves.
         """
-        final: dict[Memory, float] = defaultdict(float)
-        present: dict[int, float] = {
-            self._node(state, self._fold.start()): float(probability)
-            for state, probability in enumerate(self._compiled.mdp.start)
-            if probability > 0
-        }
-        reached, moves = set(present), 0
+        present = self._present_at_start()
+        step_matrix = self._step_matrix(policy, horizon)
+        mass = np.zeros(len(self._nodes))
+        for node, probability in present.items():
+            mass[node] = probability
         for _ in range(horizon):
-            present = self._forward(present, choices, final)
-            fresh = present.keys() - reached
-            reached |= fresh
-            moves += sum(len(choices[self._nodes[node][0]]) for node in fresh)
-            if moves > self._max_moves:
-                raise ProductTooLargeError
-        world: Any = self._compiled.world
-        for node, mass in present.items():
-            state, memory = self._nodes[node]
-            last = self._compiled.states[state]
-            event = world.ending(last) or world.cut_off(last)
-            final[self._fold.advance(memory, event)] += mass
+            mass = step_matrix @ mass
+        final: dict[Memory, float] = defaultdict(float)
+        for node in np.flatnonzero(mass).tolist():
+            final[self._ended(node)] += float(mass[node])
         return dict(final)
 
-    def _forward(
-        self,
-        present: dict[int, float],
-        choices: Choices,
-        final: dict[Memory, float],
-    ) -> dict[int, float]:
-        following: dict[int, float] = defaultdict(float)
-        for node, mass in present.items():
-            state, memory = self._nodes[node]
-            if self._compiled.ending[state]:
-                event = self._compiled.world.ending(self._compiled.states[state])
-                assert event is not None  # compiled.ending says so
-                final[self._fold.advance(memory, event)] += mass
-                continue
-            for action, weight in choices[state]:
-                for probability, target in self._expanded(node, action):
-                    following[target] += mass * weight * probability
-        return following
+    def _present_at_start(self) -> dict[int, float]:
+        begin = self._fold.start()
+        start = self._compiled.mdp.start
+        return {
+            self._node(state, begin): float(start[state])
+            for state in np.flatnonzero(start).tolist()
+        }
 
-    def _expanded(self, node: int, action: int) -> tuple[tuple[float, int], ...]:
+    def _ended(self, node: int) -> Memory:
+        """The memory once the episode has ended or been cut off in `node`."""
+        state, memory = self._nodes[node]
+        world: Any = self._compiled.world  # Any: each world has its own state type
+        last = self._compiled.states[state]
+        return self._fold.advance(memory, world.ending(last) or world.cut_off(last))
+
+    def _step_matrix(
+        self, policy: NDArray[np.float64], horizon: int
+    ) -> sp.csr_array[Any, Any]:  # Any: scipy's own type parameters
+        """[nodes, nodes] probability of going from column to row in one step; endings stay."""
+        sources: list[int] = []
+        targets: list[int] = []
+        weights: list[float] = []
+        for node, action, chance in self._moves(policy, horizon):
+            if action < 0:
+                sources.append(node)
+                targets.append(node)
+                weights.append(1.0)
+                continue
+            reached = self._followed(node, action)
+            row = self._nodes[node][0] * self._compiled.mdp.n_actions + action
+            first = self._compiled.branch_start[row]
+            likely = self._compiled.branch_probability[first : first + len(reached)]
+            sources += [node] * len(reached)
+            targets += reached
+            weights += (chance * likely).tolist()
+        size = len(self._nodes)
+        return sp.coo_array((weights, (targets, sources)), shape=(size, size)).tocsr()
+
+    def _moves(self, policy: NDArray[np.float64], horizon: int) -> list[tuple[int, int, float]]:
+        """(node, action, probability) of everything the policy does; action -1 in an ending."""
+        choices = _choices(policy)
+        moves: list[tuple[int, int, float]] = []
+        frontier = list(self._present_at_start())
+        seen = set(frontier)
+        for _ in range(horizon):
+            following: list[int] = []
+            for node in frontier:
+                state = self._nodes[node][0]
+                if self._compiled.ending[state]:
+                    moves.append((node, -1, 1.0))
+                    continue
+                for action, chance in choices[state]:
+                    moves.append((node, action, chance))
+                    following += self._followed(node, action)
+            if len(moves) > self._max_moves:
+                raise ProductTooLargeError
+            frontier = [node for node in dict.fromkeys(following) if node not in seen]
+            seen.update(frontier)
+        # What is first reached with the last step has no step left; it stays where it is.
+        return moves + [(node, -1, 1.0) for node in frontier]
+
+    def _followed(self, node: int, action: int) -> tuple[int, ...]:
         key = (node, action)
-        if key not in self._edges:
+        if key not in self._targets:
             state, memory = self._nodes[node]
             row = state * self._compiled.mdp.n_actions + action
             span = range(self._compiled.branch_start[row], self._compiled.branch_start[row + 1])
-            self._edges[key] = tuple(self._followed(memory, branch) for branch in span)
-        return self._edges[key]
+            self._targets[key] = tuple(self._after(memory, branch) for branch in span)
+        return self._targets[key]
 
-    def _followed(self, memory: Memory, branch: int) -> tuple[float, int]:
+    def _after(self, memory: Memory, branch: int) -> int:
         for event in self._compiled.event_table[self._compiled.branch_events[branch]]:
             memory = self._fold.advance(memory, event)
-        target = self._node(int(self._compiled.branch_next[branch]), memory)
-        return float(self._compiled.branch_probability[branch]), target
+        return self._node(int(self._compiled.branch_next[branch]), memory)
 
     def _node(self, state: int, memory: Memory) -> int:
         key = (state, memory)
@@ -124,8 +154,8 @@ class Product(Generic[Memory]):
         return self._number[key]
 
 
-def choices_of(policy: NDArray[np.float64]) -> Choices:
-    """Per state the actions a policy [S, A] takes there, with their probabilities."""
+def _choices(policy: NDArray[np.float64]) -> list[list[tuple[int, float]]]:
+    """Per state the actions that `policy` [S, A] takes there, with their probabilities."""
     choices: list[list[tuple[int, float]]] = [[] for _ in policy]
     for state, action in np.argwhere(policy > 0).tolist():
         choices[state].append((action, float(policy[state, action])))

@@ -13,7 +13,7 @@ import msgspec
 from offswitch.agents.registry import parse_agent
 from offswitch.audit.cell import evaluate_cell
 from offswitch.audit.journal import Journal, open_journal
-from offswitch.audit.plan import Unit, cells_of, plan
+from offswitch.audit.plan import Unit, cells_of, plan, role_of
 from offswitch.audit.records import CellKey, CellRecord, EpisodeRecord, Record
 from offswitch.audit.result import RunSettings
 from offswitch.audit.sampled import Sampling
@@ -59,7 +59,8 @@ def run_unit(unit: Unit, journal: Journal) -> tuple[Record, ...]:
             sampling = Sampling(
                 seed=unit.settings.seed,
                 episodes=unit.settings.episodes,
-                always=unit.settings.sampled,
+                # The random control does everything that can be done: sampling it is enough.
+                always=unit.settings.sampled or role_of(unit.settings, key.agent) == "control",
             )
             for record in evaluate_cell(setting, key, sampling, _episodes_done(earlier, key)):
                 file.write(msgspec.json.encode(record, order="sorted") + b"\n")
