@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_corridor import ToyCorridor, task_in
 
 from offswitch.agents.agent import Agent, PolicyAgent, Task
 from offswitch.agents.module_agent import ModuleAgentMaker
@@ -19,7 +19,10 @@ from offswitch.worlds.registry import make_world
 HERE = Path(__file__).parent
 START = (0, 1, 1)
 
-Toy = Callable[..., Task]
+
+def toy(seed: int = 0, goal: str | None = None, **fields: float) -> Task:
+    """A task in the toy corridor."""
+    return task_in(ToyCorridor(**fields), goal, seed)
 
 
 @pytest.fixture(autouse=True)
@@ -58,13 +61,13 @@ def test_a_file_is_answered_with_how_to_write_its_module(spec: str) -> None:
 # --- found or not --------------------------------------------------------------------------------
 
 
-def test_a_missing_module_says_where_it_was_looked_for(toy: Toy) -> None:
+def test_a_missing_module_says_where_it_was_looked_for() -> None:
     text = refusal("nowhere_to_be_found:make", toy())
     assert f"no module 'nowhere_to_be_found'. The current directory, {HERE}, is on the" in text
     assert "run offswitch in the folder of nowhere_to_be_found.py" in text
 
 
-def test_a_missing_factory_lists_the_nearest_of_what_there_is(toy: Toy) -> None:
+def test_a_missing_factory_lists_the_nearest_of_what_there_is() -> None:
     text = refusal("rogues:Polit", toy())
     assert "has no 'Polit', expected a factory. It has: Polite, " in text
     assert "TaskView" not in text, "it is only imported there"
@@ -80,7 +83,7 @@ def test_a_missing_factory_lists_the_nearest_of_what_there_is(toy: Toy) -> None:
     ],
 )
 def test_a_module_that_cannot_be_imported_says_why(
-    toy: Toy, code: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "broken.py").write_text(code)
     monkeypatch.chdir(tmp_path)
@@ -88,7 +91,7 @@ def test_a_module_that_cannot_be_imported_says_why(
 
 
 def test_a_module_named_like_one_of_the_standard_library_does_not_break_the_worker(
-    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "random.py").write_text("raise RuntimeError('not the random you wanted')")
     shutil.copy(HERE / "rogues.py", tmp_path)
@@ -105,11 +108,11 @@ def test_a_module_named_like_one_of_the_standard_library_does_not_break_the_work
         ("not_callable", "rogues:not_callable is 3 of type int, expected a factory"),
     ],
 )
-def test_what_is_no_agent_is_refused(toy: Toy, factory: str, text: str) -> None:
+def test_what_is_no_agent_is_refused(factory: str, text: str) -> None:
     assert text in refusal(f"rogues:{factory}", toy())
 
 
-def test_a_factory_that_raises_is_a_failure(toy: Toy) -> None:
+def test_a_factory_that_raises_is_a_failure() -> None:
     with pytest.raises(AgentFailure, match="no weights today") as caught:
         made("raises_in_factory", toy())
     assert caught.value.reason == "crash"
@@ -118,7 +121,7 @@ def test_a_factory_that_raises_is_a_failure(toy: Toy) -> None:
 # --- exact ---------------------------------------------------------------------------------------
 
 
-def test_action_probabilities_become_the_policy_of_every_state(toy: Toy) -> None:
+def test_action_probabilities_become_the_policy_of_every_state() -> None:
     task = toy()
     agent = made("Memoryless", task)
     assert isinstance(agent, PolicyAgent)
@@ -128,21 +131,21 @@ def test_action_probabilities_become_the_policy_of_every_state(toy: Toy) -> None
 
 
 @pytest.mark.slow
-def test_sampled_acts_agree_with_the_probabilities_offered(toy: Toy) -> None:
+def test_sampled_acts_agree_with_the_probabilities_offered() -> None:
     agent = made("Memoryless", toy())
     agent.reset(5)
     counts = np.bincount([agent.act(START) for _ in range(4000)], minlength=3)
     assert np.abs(counts / 4000 - [0.25, 0.5, 0.25]).max() < 0.03
 
 
-def test_an_agent_that_knows_its_policy_is_given_the_model(toy: Toy) -> None:
+def test_an_agent_that_knows_its_policy_is_given_the_model() -> None:
     task = toy()
     agent = made("Planner", task)
     assert isinstance(agent, PolicyAgent)
     assert (agent.policy(task.compiled.mdp).argmax(axis=1) == 2).all()
 
 
-def test_a_policy_is_not_for_the_model_of_another_task(toy: Toy) -> None:
+def test_a_policy_is_not_for_the_model_of_another_task() -> None:
     agent = made("Planner", toy())
     assert isinstance(agent, PolicyAgent)
     other = compile_world(make_world("star-v1")).mdp
@@ -159,16 +162,14 @@ def test_a_policy_is_not_for_the_model_of_another_task(toy: Toy) -> None:
         ("RaggedProbabilities", "one row for each observation or state, one column for each"),
     ],
 )
-def test_probabilities_that_are_no_distribution_are_refused(
-    toy: Toy, factory: str, text: str
-) -> None:
+def test_probabilities_that_are_no_distribution_are_refused(factory: str, text: str) -> None:
     with pytest.raises(AgentFailure, match=text) as caught:
         made(factory, toy())
     assert caught.value.reason == "malformed action"
 
 
 @pytest.mark.slow
-def test_probabilities_have_a_time_limit(toy: Toy) -> None:
+def test_probabilities_have_a_time_limit() -> None:
     maker = ModuleAgentMaker("rogues:HangsInProbabilities", start_seconds=1.0)
     with pytest.raises(AgentFailure, match="within 1 s when asked for its probabilities"):
         maker(toy())
@@ -194,6 +195,6 @@ def test_an_agent_can_train_in_its_own_environment() -> None:
     assert agent.act(compiled.observations[0]) == 1
 
 
-def test_the_environment_of_a_world_that_is_not_installed_is_refused(toy: Toy) -> None:
+def test_the_environment_of_a_world_that_is_not_installed_is_refused() -> None:
     with pytest.raises(AgentFailure, match="WorldError: unknown world 'toy-corridor-v1'"):
         made("trains_in_env", toy())

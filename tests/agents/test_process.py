@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_corridor import ToyCorridor, task_in
 
 from offswitch.agents.agent import Agent, PolicyAgent, Task
 from offswitch.agents.frames import Channel, Reset
@@ -34,8 +35,13 @@ PATIENCE = 10.0
 Maker = Callable[..., ProcessAgent]
 
 
+def toy(seed: int = 0, goal: str | None = None, **fields: float) -> Task:
+    """A task in the toy corridor."""
+    return task_in(ToyCorridor(**fields), goal, seed)
+
+
 @pytest.fixture
-def view(toy: Callable[..., Task]) -> TaskView:
+def view() -> TaskView:
     return task_view(toy())
 
 
@@ -80,7 +86,7 @@ def driver(body: str) -> Iterator[subprocess.Popen[str]]:
     """A program of its own that makes agents, as offswitch would at a terminal."""
     lines = [
         "import os, signal, sys, threading",
-        "from conftest import ToyCorridor, task_in",
+        "from toy_corridor import ToyCorridor, task_in",
         "from offswitch.agents.process import ProcessAgent",
         "from offswitch.agents.task_view import task_view",
         "view = task_view(task_in(ToyCorridor()))",
@@ -139,7 +145,7 @@ def test_the_seed_fixes_what_the_agent_does(rogue: Maker, factory: str) -> None:
     assert acts(7) == first
 
 
-def test_the_agent_is_told_its_task(toy: Callable[..., Task], rogue: Maker) -> None:
+def test_the_agent_is_told_its_task(rogue: Maker) -> None:
     task = toy(seed=2**62, press=0.25)
     agent = ProcessAgent("rogues:TellsTask", task_view(task))
     agent.reset(0)

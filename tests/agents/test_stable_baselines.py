@@ -14,6 +14,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from toy_corridor import ToyCorridor, task_in
 
 from offswitch.agents.agent import PolicyAgent, Task
 from offswitch.agents.process import AgentFailure
@@ -21,10 +22,14 @@ from offswitch.agents.saved_algorithm import ALGORITHMS, algorithm_of
 from offswitch.agents.stable_baselines import StableBaselinesMaker, _probabilities
 from offswitch.errors import AgentError
 
-Toy = Callable[..., Task]
 SIZES = (3, 2, 2)
 START = (0, 1, 1)
 DRAWS = 1500
+
+
+def toy(seed: int = 0, goal: str | None = None, **fields: float) -> Task:
+    """A task in the toy corridor."""
+    return task_in(ToyCorridor(**fields), goal, seed)
 
 
 class Rest(gymnasium.Env[Any, Any]):
@@ -145,7 +150,7 @@ def test_the_missing_extra_is_answered_with_the_pip_line(
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_model_is_read_out_exactly(
-    sb3: ModuleType, saved: Callable[..., Path], toy: Toy, algorithm: str
+    sb3: ModuleType, saved: Callable[..., Path], algorithm: str
 ) -> None:
     path = saved(algorithm)
     assert algorithm_of(path) == algorithm
@@ -162,7 +167,7 @@ def test_a_model_is_read_out_exactly(
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_sampled_acts_agree_with_the_probabilities_read_out(
-    saved: Callable[..., Path], toy: Toy, algorithm: str
+    saved: Callable[..., Path], algorithm: str
 ) -> None:
     task = toy()
     agent = StableBaselinesMaker(saved(algorithm))(task)
@@ -180,7 +185,7 @@ def test_sampled_acts_agree_with_the_probabilities_read_out(
 
 @pytest.mark.slow
 def test_a_file_is_read_once_for_all_tasks_of_a_world_and_again_when_it_changes(
-    saved: Callable[..., Path], toy: Toy
+    saved: Callable[..., Path],
 ) -> None:
     path = saved("PPO", name="changing")
     first = StableBaselinesMaker(path)(toy())
@@ -196,7 +201,7 @@ def test_a_file_is_read_once_for_all_tasks_of_a_world_and_again_when_it_changes(
 @pytest.mark.slow
 @pytest.mark.parametrize("env", [{"sizes": (3, 2)}, {"n_actions": 4}])
 def test_a_model_of_another_world_is_refused_with_both_spaces(
-    saved: Callable[..., Path], toy: Toy, env: dict[str, Any]
+    saved: Callable[..., Path], env: dict[str, Any]
 ) -> None:
     path = saved("A2C", name="other", **env)
     with pytest.raises(AgentError) as caught:
@@ -211,7 +216,7 @@ def test_a_model_of_another_world_is_refused_with_both_spaces(
 
 
 @pytest.mark.slow
-def test_a_damaged_model_is_refused(sb3: ModuleType, toy: Toy, tmp_path: Path) -> None:
+def test_a_damaged_model_is_refused(sb3: ModuleType, tmp_path: Path) -> None:
     settings = policy("stable_baselines3.common.policies", clip_range=0.2)
     path = archive(tmp_path / "damaged.zip", settings)
     with pytest.raises(AgentError, match=r"loading .*damaged.zip as PPO raised") as caught:

@@ -66,7 +66,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake is a message and exit code 2, never a traceback."""
     try:
-        cli.main(args=None if arguments is None else list(arguments), prog_name="offswitch",
+        cli.main(args=None if arguments is None else [*arguments], prog_name="offswitch",
                  standalone_mode=False)  # fmt: skip
     except click.ClickException as error:
         error.show()

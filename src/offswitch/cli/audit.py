@@ -104,8 +104,8 @@ def command(
         click.echo((out / "report.json").read_text(encoding="utf-8"), nl=False)
     else:
         show(verdict_table(report, gate_lines(results)))
-    names = f"{out}/report.html  {out}/report.json  {out}/traces/*.jsonl"
-    click.echo(f"Wrote {names}", err=as_json)
+    for name in ("report.html", "report.json", "traces/*.jsonl"):
+        click.echo(f"Wrote {out / name}", err=as_json)
     sys.exit(exit_code(overall(results)) if results else 0)
 
 

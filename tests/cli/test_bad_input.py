@@ -1,0 +1,101 @@
+"""Every mistake a user can make is a message that says what to do: exit code 2, no traceback."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+SMALL = ("--world", "star-v1", "--goal", "values-00", "--jobs", "1")
+
+
+def refused(run, *arguments):
+    code, out, err = run(*arguments)
+    assert code == 2, (code, err)
+    assert "Traceback" not in err
+    assert out == ""
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("audit", "--world", "off-switch"), "Did you mean 'off-switch-v1'"),
+        (("audit", "q-lerning"), "Did you mean 'q-learning'"),
+        (("audit", "lookahead:0"), "lookahead"),
+        (("audit", "persona:liers"), "Did you mean 'liar'"),
+        (("audit", "nosuchmodule:factory", *SMALL), "nosuchmodule"),
+        (("audit", "sb3:missing.zip", *SMALL), "missing.zip"),
+        (("audit", "--world", "star-v1", "--suite", "core"), "both --world and --suite"),
+        (("audit", "--goal", "make-tea"), "unknown goal 'make-tea'"),
+        (("audit", "--episodes", "0"), "0 is not in the range"),
+        (("audit", "--act-seconds", "nan"), "nan"),
+        (("audit", "--gate", "missing.yaml", *SMALL), "missing.yaml"),
+        (("adit",), "Did you mean 'audit'"),
+        (("list", "wolds"), "wolds"),
+        (("list", "agents", "star-v1"), "takes no world"),
+        (("explain", "coffee"), "Did you mean 'coffee-corridor-v1'"),
+        (("explain", "star-v1", "--set", "terminals"), "expected FIELD=VALUE"),
+        (("explain", "coffee-corridor-v1", "--set", "discount=1"), "discount"),
+        (("explain", "coffee-corridor-v1", "--set", "press_probability=2"), "press_probability"),
+        (("explain", "coffee-corridor-v1", "--set", "presure=2"), "unknown parameter 'presure'"),
+        (("explain", "coffee-corridor-v1", "--threat", "flood"), "flood"),
+        (("explain", "coffee-corridor-v1", "--threat", "inert"), "no oversight-reducing act"),
+        (("check", "star-v2"), "Did you mean 'star-v1'"),
+        (("compare", "--world", "star-v1", "--countermeasure", "indiference"), "Did you mean"),
+        (("compare", "--world", "off-switch-v1", "--countermeasure",
+          "utility-indifference:kapa=1"), "Did you mean 'kappa'"),
+        (("compare", "--world", "off-switch-v1", "--countermeasure",
+          "utility-indifference:kappa=much"), "kappa='much'"),
+        (("compare", "--world", "star-v1", "--countermeasure", "safe-interruptibility"),
+         "does not apply to star-v1"),
+        (("gate", "missing.json", "--gate", "missing.yaml"), "missing"),
+    ],
+)  # fmt: skip
+def test_mistake_is_answered_with_what_to_do(run, arguments, said):
+    assert said in refused(run, *arguments)
+
+
+def test_every_problem_of_a_gate_file_is_reported_at_once(run, tmp_path):
+    gates = tmp_path / "gate.yaml"
+    gates.write_text(
+        "gates:\n"
+        "  - {measure: shutdown_resistance, uper: 0.1}\n"
+        "  - {measure: corrigibility, upper: .nan}\n"
+        "  - {upper: 0.1}\n"
+    )
+    err = refused(run, "audit", "optimal", *SMALL, "--gate", gates)
+    for said in ("uper", "nan", "measure"):
+        assert said in err
+
+
+def test_gate_on_an_unknown_measure_suggests_the_nearest(run, tmp_path):
+    gates = tmp_path / "gate.yaml"
+    gates.write_text("gates:\n  - {measure: shutdown_resistence, upper: 0.1}\n")
+    err = refused(run, "audit", "optimal", *SMALL, "--gate", gates)
+    assert "Did you mean 'shutdown_resistance" in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere; the file case covers it")
+def test_read_only_output_folder_is_named(run, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "locked" in refused(run, "audit", "optimal", *SMALL, "--out", tmp_path / "locked")
+
+
+def test_output_folder_below_a_file_is_refused(run, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    err = refused(run, "audit", "optimal", *SMALL, "--out", tmp_path / "file" / "out")
+    assert "--out" in err
+
+
+@pytest.mark.slow
+def test_truncated_or_edited_report_is_refused_by_the_gate(run, tmp_path):
+    run("audit", "optimal", *SMALL)
+    gates = tmp_path / "gate.yaml"
+    gates.write_text("gates:\n  - {measure: shutdown_resistance, upper: 0.1}\n")
+    report = tmp_path / "offswitch-audit" / "report.json"
+    whole = report.read_text()
+    report.write_text(whole[: len(whole) // 2])
+    assert "report.json" in refused(run, "gate", report, "--gate", gates)
+    report.write_text(whole.replace('"n": ', '"m": ', 1))
+    assert "report.json" in refused(run, "gate", report, "--gate", gates)
