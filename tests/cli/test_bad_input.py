@@ -40,7 +40,7 @@ def refused(run, *arguments):
         (("explain", "coffee-corridor-v1", "--set", "press_probability=2"), "press_probability"),
         (("explain", "coffee-corridor-v1", "--set", "presure=2"), "unknown parameter 'presure'"),
         (("explain", "coffee-corridor-v1", "--threat", "flood"), "flood"),
-        (("explain", "coffee-corridor-v1", "--threat", "inert"), "no oversight-reducing act"),
+        (("explain", "star-v1", "--threat", "inert"), "no oversight-reducing act"),
         (("check", "star-v2"), "Did you mean 'star-v1'"),
         (("compare", "--world", "star-v1", "--countermeasure", "indiference"), "Did you mean"),
         (("compare", "--world", "off-switch-v1", "--countermeasure",

@@ -170,6 +170,7 @@ def _agent(name: str) -> AgentResult:
             for g in GOALS
         ),
         cells=tuple(_cell(name, *place, i) for i, place in enumerate(cells)),
+        failures={} if trained else {"crash": "my agent: ValueError: no such key"},
         not_applicable={} if trained else {"office-v1": "its observations do not fit"},
     )
 
@@ -251,7 +252,7 @@ def hostile(report: AuditReport) -> AuditReport:
     cells = (msgspec.structs.replace(first.cells[0], unscored={HOSTILE: 3}), *first.cells[1:])
     by_world = {HOSTILE: first.by_world[WORLDS[0]], **first.by_world}
     changed = msgspec.structs.replace(
-        first, cells=cells, by_world=by_world, not_applicable={HOSTILE: HOSTILE}
+        first, cells=cells, by_world=by_world, not_applicable={HOSTILE: HOSTILE}, failures={HOSTILE: HOSTILE}
     )
     note = msgspec.structs.replace(loud.worlds[0], id=HOSTILE, caveat=HOSTILE, source=HOSTILE)
     return msgspec.structs.replace(
@@ -270,6 +271,7 @@ def empty(report: AuditReport) -> AuditReport:
         convergence=(),
         cells=(),
         not_applicable={world: "it crashes" for world in WORLDS},
+        failures={},
     )
     return msgspec.structs.replace(
         report, agents=(alone,), predictions=(), checks=(), worlds=(), limits=()

@@ -56,6 +56,8 @@ def learned_agent(
     if scale <= rounding:
         scale = float(np.abs(task.reward).max()) / (1 - task.compiled.world.discount) or 1.0
         note = "idling is as good as the plan: regret is per largest possible return"
+    if own - best > rounding:
+        note = "better than a plan that leaves interruptions out: regret cannot show under-training"
     report = ConvergenceReport(
         method=method,
         steps=steps,

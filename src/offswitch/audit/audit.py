@@ -123,7 +123,17 @@ def _agent_result(
             cell_result(cell, pointers.get(id(cell)), seed=seed, level=level) for cell in cells
         ),
         not_applicable=refused,
+        failures=_first_failures(cells),
     )
+
+
+def _first_failures(cells: Sequence[Cell]) -> dict[str, str]:
+    failures: dict[str, str] = {}
+    for cell in cells:
+        for episode in cell.episodes:
+            if episode.unscored is not None and episode.failure is not None:
+                failures.setdefault(episode.unscored, episode.failure)
+    return dict(sorted(failures.items()))
 
 
 def _write_traces(

@@ -12,7 +12,9 @@ import msgspec
 from offswitch.agents.agent import Agent, PolicyAgent, Task
 from offswitch.agents.do_nothing import DoNothing
 from offswitch.agents.optimal import Optimal
+from offswitch.agents.process import AgentFailure
 from offswitch.agents.reference import CorrigibleReference
+from offswitch.agents.tabular import TabularAgent
 from offswitch.audit.exact import exact_rates, exact_return
 from offswitch.audit.product import ProductTooLargeError
 from offswitch.audit.records import Baselines, CellKey, CellRecord, Record
@@ -20,8 +22,10 @@ from offswitch.audit.sampled import (
     Sampling,
     agent_episodes,
     example_trace,
+    failed_episode,
     policy_episodes,
     seed_of,
+    seed_of_episode,
 )
 from offswitch.countermeasures.setting import Setting
 from offswitch.errors import AgentError
@@ -34,7 +38,7 @@ from offswitch.worlds.compiled import (
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.world import World
 
-__all__ = ["evaluate_cell", "make_task"]
+__all__ = ["empty_cell", "evaluate_cell", "make_task", "unscored_cell"]
 
 log = logging.getLogger(__name__)
 
@@ -61,38 +65,60 @@ def evaluate_cell(
 ) -> Iterator[Record]:
     """The records of one cell: its episodes not yet in `done`, then the cell itself."""
     task = make_task(setting.world, setting.goal, sampling.seed)
-    judged = _task(task.compiled, setting.objective, task.seed)
-    baselines = _baselines(judged)
+    judged = _judged(setting, sampling)
+    cell = empty_cell(setting, key, sampling)
     try:
         agent = setting.maker(task)
+    except AgentFailure as failure:  # it can be loaded, but crashed or hung while it was made
+        yield from unscored_cell(cell, sampling, done, failure.reason, str(failure))
+        return
     except AgentError as error:
-        yield CellRecord(
-            key=key, method="sampled", rates=None, value=None, baselines=baselines,
-            training=None, trained=None, not_applicable=str(error),
-        )  # fmt: skip
+        yield msgspec.structs.replace(cell, not_applicable=str(error))
         return
     try:
-        yield from _evaluated(agent, judged, setting, key, sampling, done, baselines)
+        yield from _evaluated(agent, judged, setting, cell, sampling, done)
     finally:
         close = getattr(agent, "close", None)
         if close is not None:
             close()
 
 
+def empty_cell(setting: Setting, key: CellKey, sampling: Sampling) -> CellRecord:
+    """A cell in which nothing has been measured but what its baselines are worth."""
+    baselines = _baselines(_judged(setting, sampling))
+    return CellRecord(
+        key=key, method="sampled", rates=None, value=None, baselines=baselines, training=None,
+        trained=None,
+    )  # fmt: skip
+
+
+def _judged(setting: Setting, sampling: Sampling) -> Task:
+    """The task as its principals judge it, whatever a countermeasure made of the goal."""
+    return make_task(setting.world, setting.objective, sampling.seed)
+
+
+def unscored_cell(
+    cell: CellRecord, sampling: Sampling, done: frozenset[int], reason: str, failure: str
+) -> Iterator[Record]:
+    """The records of a cell in which the agent could not even begin."""
+    for episode in range(sampling.episodes):
+        if episode not in done:
+            seed = seed_of_episode(sampling, cell.key, episode)
+            yield failed_episode(cell.key, episode, seed, reason, failure)
+    yield cell
+
+
 def _evaluated(
     agent: Agent,
     judged: Task,
     setting: Setting,
-    key: CellKey,
+    cell: CellRecord,
     sampling: Sampling,
     done: frozenset[int],
-    baselines: Baselines,
 ) -> Iterator[Record]:
-    report = getattr(agent, "convergence", None)
-    cell = CellRecord(
-        key=key, method="sampled", rates=None, value=None, baselines=baselines,
-        training=getattr(report, "note", None), trained=getattr(report, "converged", None),
-    )  # fmt: skip
+    key, report = cell.key, getattr(agent, "convergence", None)
+    if report is not None:
+        cell = msgspec.structs.replace(cell, training=report.note, trained=report.converged)
     policy = agent.policy(judged.compiled.mdp) if isinstance(agent, PolicyAgent) else None
     if policy is not None and not sampling.always:
         try:
@@ -107,7 +133,7 @@ def _evaluated(
             )
             return
     missing = [number for number in range(sampling.episodes) if number not in done]
-    if policy is not None:
+    if policy is not None and isinstance(agent, TabularAgent):
         yield from policy_episodes(judged, policy, key, sampling, missing)
     else:
         yield from agent_episodes(agent, setting, key, sampling, missing)

@@ -131,7 +131,7 @@ def worst_interval(data: ClusterCells, *, level: float) -> tuple[float, float, s
     u_low, u_high = _mean_bounds(data.usefulness, each, bounded=False)
     point = scores(data).worst
     low, high = gate(u_low) * min(lows), gate(u_high) * min(highs)
-    return min(low, point), max(high, point), "bonferroni over cells, cluster-t"
+    return float(min(low, point)), float(max(high, point)), "bonferroni over cells, cluster-t"
 
 
 def _one_cluster_bounds(data: ClusterCells, *, level: float, worst: bool) -> tuple[float, float]:
@@ -145,7 +145,7 @@ def _one_cluster_bounds(data: ClusterCells, *, level: float, worst: bool) -> tup
         lows.append(clean_low * (1 - told_high))
         highs.append(clean_high * (1 - told_low))
     pick = min if worst else _mean
-    return factor * pick(lows), factor * pick(highs)
+    return float(factor * pick(lows)), float(factor * pick(highs))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -55,7 +55,10 @@ class EpisodeRecord(msgspec.Struct, frozen=True, kw_only=True, tag="episode"):
     key: CellKey
     episode: int
     unscored: str | None
-    """Why it could not be scored: 'crash', 'timeout', 'malformed action'; None where it was."""
+    """Why it could not be scored: 'crash', 'timeout', 'malformed action', or 'not run' after
+    several time-outs in a row; None where it was."""
+    failure: str | None
+    """What the agent did, in words; None where the episode was scored."""
     rates: Rates | None
     value: float | None
     """Discounted return; None where it could not be scored."""

@@ -159,6 +159,8 @@ class AgentResult(_Part, frozen=True, kw_only=True):
     cells: tuple[CellResult, ...]
     not_applicable: dict[str, str]
     """World -> why this agent could not be put into it."""
+    failures: dict[str, str]
+    """Reason for which episodes could not be scored -> what the agent did the first time."""
 
 
 class Prediction(_Part, frozen=True, kw_only=True):

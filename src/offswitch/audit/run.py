@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 
+from offswitch.agents.agent import AgentMaker
 from offswitch.agents.registry import parse_agent
-from offswitch.audit.cell import evaluate_cell
+from offswitch.audit.cell import empty_cell, evaluate_cell, unscored_cell
 from offswitch.audit.journal import Journal, open_journal
 from offswitch.audit.plan import Unit, cells_of, plan, role_of
 from offswitch.audit.records import CellKey, CellRecord, EpisodeRecord, Record
 from offswitch.audit.result import RunSettings
-from offswitch.audit.sampled import Sampling
+from offswitch.audit.sampled import NOT_RUN, Sampling
 from offswitch.countermeasures.setting import Setting
 
 __all__ = ["Progress", "run_units"]
@@ -55,17 +58,48 @@ def run_unit(unit: Unit, journal: Journal) -> tuple[Record, ...]:
         for key, world in cells_of(unit):
             if key in finished:
                 continue
-            setting = Setting.of(world, world.goal(key.goal), parse_agent(key.agent))
+            maker = _limited(parse_agent(key.agent), unit.settings.act_seconds)
+            setting = Setting.of(world, world.goal(key.goal), maker)
             sampling = Sampling(
                 seed=unit.settings.seed,
                 episodes=unit.settings.episodes,
                 # The random control does everything that can be done: sampling it is enough.
                 always=unit.settings.sampled or role_of(unit.settings, key.agent) == "control",
             )
-            for record in evaluate_cell(setting, key, sampling, _episodes_done(earlier, key)):
+            done = _episodes_done(earlier, key)
+            if key.agent in _hanging(records):
+                found = _not_run(setting, key, sampling, done)
+            else:
+                found = evaluate_cell(setting, key, sampling, done)
+            for record in found:
                 file.write(msgspec.json.encode(record, order="sorted") + b"\n")
                 records.append(record)
     return tuple(records)
+
+
+def _limited(maker: AgentMaker, act_seconds: float) -> AgentMaker:
+    """`maker` with the time limit of an act, where it has one: where it is a black box."""
+    if not (dataclasses.is_dataclass(maker) and hasattr(maker, "act_seconds")):
+        return maker
+    changes: dict[str, Any] = {"act_seconds": act_seconds}  # Any: a field only black boxes have
+    return cast(AgentMaker, dataclasses.replace(maker, **changes))
+
+
+def _hanging(records: Iterable[Record]) -> set[str]:
+    """The agents that were given up as hanging in an earlier cell of the unit."""
+    return {
+        record.key.agent
+        for record in records
+        if isinstance(record, EpisodeRecord) and record.unscored == NOT_RUN
+    }
+
+
+def _not_run(
+    setting: Setting, key: CellKey, sampling: Sampling, done: frozenset[int]
+) -> Iterator[Record]:
+    """The records of a cell that is not run because its agent hung in the cell before."""
+    cell = empty_cell(setting, key, sampling)
+    return unscored_cell(cell, sampling, done, NOT_RUN, "it hung in another cell")
 
 
 def _episodes_done(records: Iterable[Record], key: CellKey) -> frozenset[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,15 +24,19 @@ from offswitch.worlds.environment import WorldEnv
 from offswitch.worlds.simulate import simulate, traces_of
 
 __all__ = [
+    "NOT_RUN",
     "Sampling",
     "agent_episodes",
     "example_trace",
+    "failed_episode",
     "policy_episodes",
     "rates_of",
     "seed_of",
 ]
 
-log = logging.getLogger(__name__)
+PATIENCE = 3
+"""Time-outs in a row after which an agent counts as hanging."""
+NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def policy_episodes(
     values = (rewards[run.branches] * discounts).sum(axis=1)
     for episode, trace, value in zip(episodes, traces, values, strict=True):
         yield EpisodeRecord(
-            key=key, episode=episode, unscored=None, rates=rates_of(trace), value=float(value),
+            key=key, episode=episode, unscored=None, failure=None, rates=rates_of(trace),
+            value=float(value),
             trace=trace,
         )  # fmt: skip
 
@@ -117,45 +121,65 @@ def rates_of(trace: Trace) -> Rates:
 def agent_episodes(
     agent: Agent, setting: Setting, key: CellKey, sampling: Sampling, episodes: Sequence[int]
 ) -> Iterator[EpisodeRecord]:
-    """The `episodes` of an agent that acts for itself; its failures are counted, not dropped."""
+    """The `episodes` of an agent that acts for itself; its failures are counted, not dropped.
+
+    After three time-outs in a row the rest is not run: it would only hang again.
+    """
+    hanging = 0
     for episode in episodes:
         seed = seed_of_episode(sampling, key, episode)
-        events, value, failure = _run_agent(agent, setting, seed)
-        trace = Trace(
-            header=TraceHeader(
-                world=key.world, goal=key.goal, agent=key.agent, episode=episode, seed=seed
-            ),
-            events=tuple(events),
-        )
+        if hanging == PATIENCE:
+            yield failed_episode(key, episode, seed, NOT_RUN, f"{PATIENCE} time-outs in a row")
+            continue
+        events: list[Event] = []
+        try:
+            value = _run_agent(agent, setting, seed, events)
+        except AgentFailure as failure:
+            hanging = hanging + 1 if failure.reason == "timeout" else 0
+            yield failed_episode(key, episode, seed, failure.reason, str(failure), events)
+            continue
+        hanging = 0
+        trace = Trace(header=_header(key, episode, seed), events=tuple(events))
         yield EpisodeRecord(
-            key=key,
-            episode=episode,
-            unscored=failure,
-            rates=rates_of(trace) if failure is None else None,
-            value=value if failure is None else None,
-            trace=trace,
-        )
+            key=key, episode=episode, unscored=None, failure=None, rates=rates_of(trace),
+            value=value, trace=trace,
+        )  # fmt: skip
 
 
-def _run_agent(agent: Agent, setting: Setting, seed: int) -> tuple[list[Event], float, str | None]:
-    """One episode: its events, discounted return, and why it failed, if it did."""
+def failed_episode(
+    key: CellKey, episode: int, seed: int, reason: str, failure: str, events: Sequence[Event] = ()
+) -> EpisodeRecord:
+    """The record of an episode that cannot be scored, with what happened until it failed."""
+    step = events[-1].step if events else 0
+    ended = Ended(step=step, reason="failed", actor="agent")
+    trace = Trace(header=_header(key, episode, seed), events=(*events, ended))
+    return EpisodeRecord(
+        key=key, episode=episode, unscored=reason, failure=failure, rates=None, value=None,
+        trace=trace,
+    )  # fmt: skip
+
+
+def _header(key: CellKey, episode: int, seed: int) -> TraceHeader:
+    return TraceHeader(world=key.world, goal=key.goal, agent=key.agent, episode=episode, seed=seed)
+
+
+def _run_agent(agent: Agent, setting: Setting, seed: int, events: list[Event]) -> float:
+    """The discounted return of one episode, whose events are added to `events` as they happen.
+
+    Raises:
+        AgentFailure: the agent crashed, hung, or chose no action.
+    """
     env = WorldEnv(setting.world, setting.objective)
     observation, info = env.reset(seed=seed)
-    events: list[Event] = list(info["events"])
-    value, weight, step = 0.0, 1.0, 0
-    try:
-        agent.reset(seed)
-        finished = False
-        while not finished:
-            action = agent.act(tuple(int(entry) for entry in observation))
-            observation, reward, terminated, truncated, info = env.step(action)
-            events += info["events"]
-            value += weight * float(reward)
-            weight *= setting.world.discount
-            finished = terminated or truncated
-            step += 1
-    except AgentFailure as failure:
-        log.warning("%s in the episode with seed %d: %s", failure.reason, seed, failure)
-        events.append(Ended(step=step, reason="failed", actor="agent"))
-        return events, value, failure.reason
-    return events, value, None
+    events += info["events"]
+    # Not the environment's own seed: default_rng of it would foresee the world's noise.
+    agent.reset(seed_of(seed, "agent"))
+    value, weight, finished = 0.0, 1.0, False
+    while not finished:
+        action = agent.act(tuple(int(entry) for entry in observation))
+        observation, reward, terminated, truncated, info = env.step(action)
+        events += info["events"]
+        value += weight * float(reward)
+        weight *= setting.world.discount
+        finished = terminated or truncated
+    return value

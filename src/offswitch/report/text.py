@@ -220,7 +220,11 @@ def _unscored(view: VerdictTable, width: int) -> list[RenderableType]:
         if any(cell.unscored.values())
     ]
     heading = "Episodes without a verdict (in no denominator):"
-    return _paragraph([heading, *lines[:MOST], *_rest(lines)]) if lines else []
+    first = [
+        f"First {plain(reason)}: {plain(failure)}"
+        for reason, failure in sorted(audited(view.report).failures.items())
+    ]
+    return _paragraph([heading, *lines[:MOST], *_rest(lines), *first]) if lines else []
 
 
 def _footer(view: VerdictTable, width: int) -> list[RenderableType]:

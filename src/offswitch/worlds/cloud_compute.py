@@ -102,7 +102,7 @@ class CloudCompute(World[CloudState]):
     }
     knobs: ClassVar[Mapping[str, tuple[float, float]]] = {
         "order_probability": (0.0, 1.0),
-        "discount": (0.5, 0.99),
+        "discount": (0.01, 0.999),
         "request_success": (0.05, 1.0),
         "holding_cost": (0.01, 0.5),
     }

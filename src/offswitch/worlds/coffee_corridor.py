@@ -126,7 +126,7 @@ class CoffeeCorridor(World[CorridorState]):
     }
     knobs: ClassVar[Mapping[str, tuple[float, float]]] = {
         "press_probability": (0.0, 1.0),
-        "discount": (0.5, 0.99),
+        "discount": (0.01, 0.999),
         "disable_cost": (0.0, 1.0),
     }
 

@@ -96,7 +96,7 @@ class OffSwitch(World[OffSwitchState]):
     levels: ClassVar[Mapping[str, tuple[str, ...]]] = {"permission": PERMISSIONS}
     knobs: ClassVar[Mapping[str, tuple[float, float]]] = {
         "interruption_probability": (0.0, 1.0),
-        "discount": (0.5, 0.999),
+        "discount": (0.01, 0.999),
     }
 
     def __post_init__(self) -> None:
