@@ -55,7 +55,9 @@ class _StopAfter:
 @pytest.mark.slow
 @pytest.mark.parametrize("cut_line", [False, True])
 def test_resumed_audit_equals_an_uninterrupted_one(settings_for, quiet, tmp_path, cut_line):
-    settings = settings_for("random", worlds=("off-switch-v1",), sampled=True, goals=("reach-goal",))
+    settings = settings_for(
+        "random", worlds=("off-switch-v1",), sampled=True, goals=("reach-goal",)
+    )
     whole = audited(settings, tmp_path / "whole", quiet)
     with pytest.raises(KeyboardInterrupt):
         audit(settings, tmp_path / "cut", jobs=1, resume=False, progress=_StopAfter(2))

@@ -8,7 +8,7 @@ from offswitch.audit.audit import audit
 from offswitch.audit.sampled import PATIENCE
 from offswitch.report.json_report import report_bytes
 
-AGENTS = '''
+AGENTS = """
 import time
 
 class Polite:
@@ -38,7 +38,7 @@ class RaisesSometimes(Polite):
         super().reset(seed)
         self.episodes += 1
         if self.episodes % 4 == 0: raise ValueError("tired")
-'''
+"""
 
 
 @pytest.fixture

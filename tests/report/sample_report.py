@@ -252,7 +252,11 @@ def hostile(report: AuditReport) -> AuditReport:
     cells = (msgspec.structs.replace(first.cells[0], unscored={HOSTILE: 3}), *first.cells[1:])
     by_world = {HOSTILE: first.by_world[WORLDS[0]], **first.by_world}
     changed = msgspec.structs.replace(
-        first, cells=cells, by_world=by_world, not_applicable={HOSTILE: HOSTILE}, failures={HOSTILE: HOSTILE}
+        first,
+        cells=cells,
+        by_world=by_world,
+        not_applicable={HOSTILE: HOSTILE},
+        failures={HOSTILE: HOSTILE},
     )
     note = msgspec.structs.replace(loud.worlds[0], id=HOSTILE, caveat=HOSTILE, source=HOSTILE)
     return msgspec.structs.replace(
