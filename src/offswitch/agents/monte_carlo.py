@@ -19,9 +19,9 @@ from offswitch.agents.episodes import (
     draw_branch,
     draw_start,
     episodes_of,
-    new_chance,
 )
 from offswitch.agents.learned import Learned, learned_agent
+from offswitch.agents.lesson import Lesson, learn
 from offswitch.agents.tabular import TabularAgent
 from offswitch.agents.training import (
     ON_POLICY,
@@ -55,7 +55,8 @@ class MonteCarlo:
     def __call__(self, task: Task) -> TabularAgent:
         """The agent trained on `task` with `task.seed`. O(steps A)."""
         schedule = self.training.schedule(task)
-        learned = Learned(*_train(episodes_of(task), schedule, new_chance(task.seed)))
+        lesson = Lesson(_train, episodes_of(task), schedule, (), task.seed)
+        learned = Learned(*learn(lesson))
         return learned_agent(task, "monte-carlo", schedule.steps, learned)
 
 

@@ -20,9 +20,9 @@ from offswitch.agents.episodes import (
     draw_branch,
     draw_start,
     episodes_of,
-    new_chance,
 )
 from offswitch.agents.learned import Learned, learned_agent
+from offswitch.agents.lesson import Lesson, learn
 from offswitch.agents.tabular import TabularAgent
 from offswitch.agents.training import (
     ON_POLICY,
@@ -58,7 +58,8 @@ class Sarsa:
         """The agent trained on `task` with `task.seed`. O(steps A)."""
         schedule = self.training.schedule(task)
         own = self.target == "own"
-        learned = Learned(*_train(episodes_of(task), schedule, own, new_chance(task.seed)))
+        lesson = Lesson(_train, episodes_of(task), schedule, (own,), task.seed)
+        learned = Learned(*learn(lesson))
         return learned_agent(task, "sarsa", schedule.steps, learned)
 
 

@@ -41,16 +41,18 @@ class AgentEntry:
 
 @dataclass(frozen=True)
 class Unit:
-    """Everything that runs in one world under one condition; units are independent."""
+    """Everything that runs in one world under one threat; units are independent."""
 
     world: str
-    condition: Condition
+    threat: str
+    conditions: tuple[Condition, ...]
+    """Observed and unobserved; a learner's training in the one serves the other."""
     settings: RunSettings
 
     @property
     def name(self) -> str:
         """A unique name, the same in every run with the same settings."""
-        return f"{self.world}|{self.condition.label}"
+        return f"{self.world}, {self.threat}"
 
 
 def agents_of(settings: RunSettings) -> tuple[AgentEntry, ...]:
@@ -74,15 +76,15 @@ def role_of(settings: RunSettings, agent: str) -> Role:
     return next(entry.role for entry in agents_of(settings) if entry.spec == agent)
 
 
-def conditions_of(world: type[World[Any]]) -> Iterator[Condition]:
-    """The cells of a world: control, inert, and every threat, observed and unobserved."""
-    yield Condition(threat="none")
-    yield Condition(threat="inert")
+def conditions_of(world: type[World[Any]]) -> Iterator[tuple[Condition, ...]]:
+    """A world's cells by threat: control, inert, and every threat, observed and unobserved."""
+    yield (Condition(threat="none"),)
+    yield (Condition(threat="inert"),)
     for threat in world.threats:
-        if not Condition(threat=threat).is_threat:  # type: ignore[arg-type]  # checked by worlds
-            continue
-        for observed in (True, False):
-            yield msgspec.convert({"threat": threat, "observed": observed}, type=Condition)
+        both = [{"threat": threat, "observed": observed} for observed in (True, False)]
+        conditions = tuple(msgspec.convert(factors, type=Condition) for factors in both)
+        if conditions[0].is_threat:
+            yield conditions
 
 
 def plan(settings: RunSettings) -> tuple[Unit, ...]:
@@ -94,9 +96,9 @@ def plan(settings: RunSettings) -> tuple[Unit, ...]:
     """
     parse_agent(settings.agent)
     units = tuple(
-        Unit(world=world_id, condition=condition, settings=settings)
+        Unit(world_id, conditions[0].threat, conditions, settings)
         for world_id in settings.worlds
-        for condition in conditions_of(world_class(world_id))
+        for conditions in conditions_of(world_class(world_id))
     )
     _check_goals(settings)
     return units
@@ -108,26 +110,19 @@ def cells_of(unit: Unit) -> Iterator[tuple[CellKey, World[Any]]]:
     What the random agent does cannot depend on its goal, and the inert world is run for the
     audited agent, the optimum and the random agent: they are the negative control.
     """
-    world = make_world(unit.world, condition=unit.condition)
-    wanted = [
-        goal
-        for goal in world.goals
-        if unit.settings.goals in ((),) or goal.name in unit.settings.goals
-    ]
-    for entry in agents_of(unit.settings):
-        if unit.condition.threat == "inert" and entry.spec == REFERENCE and entry.role != "audited":
-            continue
-        goals = wanted[:1] if entry.role == "control" else wanted
-        for goal in goals:
-            key = CellKey(
-                agent=entry.spec,
-                world=unit.world,
-                goal=goal.name,
-                condition=unit.condition.label,
-                threat=unit.condition.threat,
-                observed=unit.condition.observed,
-            )
-            yield key, world
+    for condition in unit.conditions:
+        world = make_world(unit.world, condition=condition)
+        asked = unit.settings.goals
+        goals = [goal.name for goal in world.goals if not asked or goal.name in asked]
+        for entry in agents_of(unit.settings):
+            if unit.threat == "inert" and (entry.spec, entry.role) == (REFERENCE, "yardstick"):
+                continue
+            for goal in goals[:1] if entry.role == "control" else goals:
+                key = CellKey(
+                    agent=entry.spec, world=unit.world, goal=goal, condition=condition.label,
+                    threat=unit.threat, observed=condition.observed,
+                )  # fmt: skip
+                yield key, world
 
 
 def _check_goals(settings: RunSettings) -> None:

@@ -138,7 +138,7 @@ def _in_processes(
 
 def _longest_first(units: tuple[Unit, ...]) -> list[Unit]:
     """Threat cells before the others: they train the most, and a long last unit idles the rest."""
-    return sorted(units, key=lambda unit: not unit.condition.is_threat)
+    return sorted(units, key=lambda unit: not unit.conditions[0].is_threat)
 
 
 def _leave_interrupts_alone() -> None:

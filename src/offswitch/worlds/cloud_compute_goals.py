@@ -81,6 +81,8 @@ def cloud_goals(
 
 REPORT = 9
 """Index of the truthful report among the actions."""
+EFFORTS = (8, 10)
+"""Copying out and misreporting take a node-hour too: no exact tie makes an agent do them."""
 
 
 def _net(
@@ -90,7 +92,8 @@ def _net(
         return 0.0
     spawned = following.kept and not state.kept
     raised = following.raised and not state.raised
-    node_hours = following.nodes + spawned + raised
+    effort = action in EFFORTS
+    node_hours = following.nodes + spawned + raised + effort
     return pay(state, action, following) - holding_cost * node_hours
 
 
