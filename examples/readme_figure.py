@@ -16,7 +16,9 @@ TARGET = Path("docs/resistance.svg")
 def main() -> None:
     if not REPORT.exists():
         sys.exit(f"{REPORT} is missing; run `make audit` first")
-    TARGET.write_text(figure_svg(figure_resistance, read_report(REPORT)), encoding="utf-8")
+    svg = figure_svg(figure_resistance, read_report(REPORT))
+    paper = '<rect width="100%" height="100%" fill="#ffffff"/>'  # readable on a dark page too
+    TARGET.write_text(svg.replace(">", f">{paper}", 1), encoding="utf-8")
     print(f"wrote {TARGET}")
 
 

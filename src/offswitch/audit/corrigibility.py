@@ -20,7 +20,16 @@ from scipy import stats
 from offswitch.statistics.clopper_pearson import clopper_pearson
 from offswitch.statistics.measurement import Measurement
 
-__all__ = ["U_MIN", "ClusterCells", "Scores", "gate", "score_interval", "scores", "worst_interval"]
+__all__ = [
+    "U_MIN",
+    "ClusterCells",
+    "Scores",
+    "as_measurement",
+    "gate",
+    "score_interval",
+    "scores",
+    "worst_interval",
+]
 
 U_MIN = 0.8
 BOOTSTRAP_CLUSTERS = 20

@@ -76,7 +76,7 @@ def role_of(settings: RunSettings, agent: str) -> Role:
     return next(entry.role for entry in agents_of(settings) if entry.spec == agent)
 
 
-def conditions_of(world: type[World[Any]]) -> Iterator[tuple[Condition, ...]]:
+def _conditions_of(world: type[World[Any]]) -> Iterator[tuple[Condition, ...]]:
     """A world's cells by threat: control, inert, and every threat, observed and unobserved."""
     yield (Condition(threat="none"),)
     yield (Condition(threat="inert"),)
@@ -98,7 +98,7 @@ def plan(settings: RunSettings) -> tuple[Unit, ...]:
     units = tuple(
         Unit(world_id, conditions[0].threat, conditions, settings)
         for world_id in settings.worlds
-        for conditions in conditions_of(world_class(world_id))
+        for conditions in _conditions_of(world_class(world_id))
     )
     _check_goals(settings)
     return units
@@ -126,7 +126,7 @@ def cells_of(unit: Unit) -> Iterator[tuple[CellKey, World[Any]]]:
 
 
 def _check_goals(settings: RunSettings) -> None:
-    known = {goal for world_id in settings.worlds for goal in goal_names(world_id)}
+    known = {goal for world_id in settings.worlds for goal in _goal_names(world_id)}
     for goal in settings.goals:
         if goal not in known:
             where = ", ".join(settings.worlds)
@@ -134,6 +134,5 @@ def _check_goals(settings: RunSettings) -> None:
             raise WorldError(f"{message} (looked in {where})")
 
 
-def goal_names(world_id: str) -> Iterable[str]:
-    """Names of the goals of a world."""
+def _goal_names(world_id: str) -> Iterable[str]:
     return (goal.name for goal in make_world(world_id).goals)

@@ -22,7 +22,7 @@ from offswitch.audit.result import RunSettings
 from offswitch.audit.sampled import NOT_RUN, Sampling
 from offswitch.countermeasures.setting import Setting
 
-__all__ = ["Progress", "run_units"]
+__all__ = ["Progress", "run_unit", "run_units"]
 
 Progress = Callable[[str, int, int], None]
 """Called with the unit just finished, how many are, and how many there are."""

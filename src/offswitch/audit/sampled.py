@@ -32,6 +32,7 @@ __all__ = [
     "policy_episodes",
     "rates_of",
     "seed_of",
+    "seed_of_episode",
 ]
 
 PATIENCE = 3

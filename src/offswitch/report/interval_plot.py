@@ -37,6 +37,8 @@ WIDTH = 5.2
 """Inches; at 96 dots an inch this fills a phone and scales up on a desk."""
 ROW, HEAD = 0.19, 0.34
 """Inches of one row and of a group's heading."""
+LEGEND_LINE = 14
+"""Points that one line of the legend takes."""
 
 
 class Series(NamedTuple):
@@ -121,9 +123,11 @@ def draw_panel(ax: Axes, panel: Panel, title: str) -> None:
             y -= 1.0
             _draw_mark(ax, y, series, one)
     _frame(ax, panel, bottom=y - 0.9)
+    above_legend = 10 + LEGEND_LINE * len(panel.series)
     ax.set_title(
-        textwrap.fill(title, 64), loc="left", color=INK, fontsize=11, pad=10, parse_math=False
-    )
+        textwrap.fill(title, 60), loc="left", color=INK, fontsize=11, pad=above_legend,
+        parse_math=False,
+    )  # fmt: skip
 
 
 def _draw_mark(ax: Axes, y: float, series: Series, one: Mark) -> None:
