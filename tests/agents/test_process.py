@@ -86,6 +86,8 @@ def driver(body: str) -> Iterator[subprocess.Popen[str]]:
     """A program of its own that makes agents, as offswitch would at a terminal."""
     lines = [
         "import os, signal, sys, threading",
+        # As at a terminal, even where the tests run in the background with Ctrl-C ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)",
         "from toy_corridor import ToyCorridor, task_in",
         "from offswitch.agents.process import ProcessAgent",
         "from offswitch.agents.task_view import task_view",

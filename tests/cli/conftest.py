@@ -7,7 +7,12 @@ import pytest
 
 from offswitch.cli import main
 
-COMMAND = [sys.executable, "-c", "from offswitch.cli import main; main()"]
+# As at a terminal, even where the tests run in the background with Ctrl-C ignored.
+SCRIPT = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from offswitch.cli import main; main()"
+)
+COMMAND = [sys.executable, "-c", SCRIPT]
 
 
 @pytest.fixture

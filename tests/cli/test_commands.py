@@ -61,7 +61,9 @@ def test_exit_code_is_the_verdict_of_the_gates(run, tmp_path, agent, gate, expec
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_resume_equals_an_uninterrupted_run(command, tmp_path):
-    agent = ("audit", "random", "--world", "off-switch-v1", "--goal", "reach-goal", "--sample")
+    goals = [option for goal in ("reach-goal", "reach-depot", "collect-both", "guard-archive")
+             for option in ("--goal", goal)]  # fmt: skip
+    agent = ("audit", "random", "--world", "off-switch-v1", *goals, "--sample")
     whole = command(*agent, "--out", "whole", "--jobs", "2")
     assert whole.wait(120) == 0, whole.stderr.read()
     for jobs in ("1", "2"):
