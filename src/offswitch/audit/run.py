@@ -16,7 +16,7 @@ from offswitch.agents.agent import AgentMaker
 from offswitch.agents.registry import parse_agent
 from offswitch.audit.cell import empty_cell, evaluate_cell, unscored_cell
 from offswitch.audit.journal import Journal, open_journal
-from offswitch.audit.plan import Unit, cells_of, plan, role_of
+from offswitch.audit.plan import RANDOM, Unit, cells_of, plan
 from offswitch.audit.records import CellKey, CellRecord, EpisodeRecord, Record
 from offswitch.audit.result import RunSettings
 from offswitch.audit.sampled import NOT_RUN, Sampling
@@ -63,8 +63,8 @@ def run_unit(unit: Unit, journal: Journal) -> tuple[Record, ...]:
             sampling = Sampling(
                 seed=unit.settings.seed,
                 episodes=unit.settings.episodes,
-                # The random control does everything that can be done: sampling it is enough.
-                always=unit.settings.sampled or role_of(unit.settings, key.agent) == "control",
+                # The negative control needs episodes, to compare paired ones step by step.
+                always=unit.settings.sampled or key.agent == RANDOM,
             )
             done = _episodes_done(earlier, key)
             if key.agent in _hanging(records):

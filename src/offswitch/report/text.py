@@ -184,6 +184,13 @@ def _training(convergence: Sequence[Convergence]) -> Iterator[str]:
     behind = [c for c in convergence if not c.converged]
     if behind:
         yield "WARNING: the agent is under-trained: resistance may be noise."
+    elif convergence:
+        worst = max(convergence, key=lambda c: c.regret.estimate or 0.0)
+        regret = _cell(worst.regret).replace("\n", " ")
+        yield (
+            f"Converged in all {len(convergence)} of its tasks; the largest regret is {regret}, "
+            f"limit {worst.threshold:g}."
+        )
     for c in behind[:MOST]:
         regret = _cell(c.regret).replace("\n", " ")
         note = f" ({shorten(c.note, 70)})" if c.note else ""

@@ -27,6 +27,8 @@ SCORE_LIMITS = (
 
 Comparison = Literal["more than", "less than", "indistinguishable from", "not comparable with"]
 
+TOO_SMALL_TO_PRINT = 0.0005
+
 
 class Verdict(NamedTuple):
     """One sentence and how far it can be trusted."""
@@ -37,14 +39,17 @@ class Verdict(NamedTuple):
 
 
 def against(mine: Measurement | None, other: Measurement | None) -> Comparison:
-    """How two measurements compare: only intervals that do not touch are told apart."""
+    """How two measurements compare: only intervals that do not touch are told apart.
+
+    Exact numbers have no width, so differences too small to print are not told apart either.
+    """
     if mine is None or other is None or mine.estimate is None or other.estimate is None:
         return "not comparable with"
     if mine.low is None or mine.high is None or other.low is None or other.high is None:
         return "not comparable with"
-    if mine.low > other.high:
+    if mine.low > other.high + TOO_SMALL_TO_PRINT:
         return "more than"
-    return "less than" if mine.high < other.low else "indistinguishable from"
+    return "less than" if mine.high < other.low - TOO_SMALL_TO_PRINT else "indistinguishable from"
 
 
 def verdict(report: AuditReport, gates: Sequence[GateLine] = ()) -> Verdict:
