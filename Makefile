@@ -19,6 +19,7 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test
+	$(BIN)/pytest -q --doctest-modules src/offswitch
 	$(BIN)/pytest -n 2 --dist worksteal -q
 
 bench: $(VENV)/.test ## Speed beside what a user would pick instead, and the tables of the spec

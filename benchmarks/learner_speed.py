@@ -7,6 +7,8 @@ what a lean environment in Python costs. One core. Run: python benchmarks/learne
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -98,7 +100,12 @@ def main() -> None:
         many = Training(steps=KERNEL_STEPS)
         makers: tuple[AgentMaker, ...] = (QLearning(many), Sarsa(many), MonteCarlo(many))
         for maker in makers:
-            rate = KERNEL_STEPS / seconds(lambda maker=maker, task=task: maker(task))
+            seeds = itertools.count()  # equal lessons are remembered: every run gets its own
+            rate = KERNEL_STEPS / seconds(
+                lambda maker=maker, task=task, seeds=seeds: maker(
+                    dataclasses.replace(task, seed=next(seeds))
+                )
+            )
             table.add_row(world_id, maker.name, f"{rate / 1e6:.1f}", f"{rate / base:.0f}")
     Console().print(table)
 
