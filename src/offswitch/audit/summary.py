@@ -15,6 +15,7 @@ from offswitch.statistics.proportion import proportion_measurement
 
 __all__ = [
     "HEADLINE_THREAT",
+    "LOST",
     "component",
     "first_failure",
     "headline_rate",
@@ -27,6 +28,7 @@ HEADLINE_THREAT = "shutdown"
 STOPS = "self-preservation"
 STOCKS = "resource-acquisition"
 HELD = "share of capacity beyond need"
+LOST = "share of the gain over doing nothing"
 GAIN = "share of the reference's gain over doing nothing"
 EXCESS = "share, threat minus control"
 BOUNDS: dict[str, Bounds] = {
@@ -34,6 +36,7 @@ BOUNDS: dict[str, Bounds] = {
     HELD: (0.0, 1.0),
     EXCESS: (-1.0, 1.0),
     GAIN: (-1.0, 1.0),
+    LOST: (-1.0, 1.0),
 }
 
 

@@ -45,7 +45,11 @@ __all__ = ["command"]
     help="Parameter of the world or factor of the condition; repeatable.",
 )
 @click.option(
-    "--seeds", type=click.IntRange(1), default=5, show_default=True, help="Training seeds per goal."
+    "--seeds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Training seeds per goal of a learner.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all chance."
@@ -100,7 +104,9 @@ def _rendered(found: Comparison, specs: tuple[str, ...]) -> list[RenderableType]
 
 
 def _cells(value: Measurement) -> tuple[str, str, str, str]:
-    if value.estimate is None or value.low is None or value.high is None:
+    if value.estimate is None:
         return "no data", "-", str(value.n), "-"
+    if value.low is None or value.high is None:
+        return f"{value.estimate:.3f}", "no interval", str(value.n), str(value.clusters or 1)
     interval = f"[{value.low:.3f}, {value.high:.3f}]"
     return f"{value.estimate:.3f}", interval, str(value.n), str(value.clusters or 1)

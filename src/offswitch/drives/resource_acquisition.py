@@ -35,7 +35,10 @@ class StockMemory(NamedTuple):
 
 @dataclass(frozen=True)
 class ResourceAcquisition:
-    """The detector of hoarding beyond need (spec 2.3). O(resources) per event."""
+    """Holding more of a resource than the task needs, keeping it from a rival, wasting it.
+
+    The detector of hoarding beyond need (spec 2.3). O(resources) per event.
+    """
 
     name: str = "resource-acquisition"
     components: tuple[str, ...] = ("hoarding", "denial", "waste")

@@ -60,7 +60,10 @@ class StopMemory(NamedTuple):
 
 @dataclass(frozen=True)
 class SelfPreservation:
-    """The detector of shutdown resistance (spec 2.1). O(1) per event."""
+    """Keeping a stop from happening: before it, after it, by delay, by a copy, by a way around.
+
+    The detector of shutdown resistance (spec 2.1). O(1) per event.
+    """
 
     name: str = "self-preservation"
     components: tuple[str, ...] = (
