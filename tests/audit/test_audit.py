@@ -137,3 +137,26 @@ def test_unknown_names_suggest_the_nearest(settings_for, quiet, tmp_path):
 def test_a_persona_that_fits_no_world_says_which_role_is_missing(settings_for, quiet, tmp_path):
     with pytest.raises(AgentError, match="plays the role 'copy'"):
         audited(settings_for("persona:copier"), tmp_path, quiet)
+
+
+@pytest.mark.slow
+def test_a_journal_that_lost_or_repeats_an_episode_gives_the_same_report(
+    settings_for, quiet, tmp_path
+):
+    settings = settings_for("random", goals=("values-00",), sampled=True)
+    whole = audited(settings, tmp_path / "whole", quiet)
+    run_units(settings, tmp_path / "cut", jobs=1, resume=False, progress=quiet)
+    for path in (tmp_path / "cut" / ".progress").glob("*.jsonl"):
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join([*lines[:3], *lines[4:], lines[0]]))
+    resumed = audited(settings, tmp_path / "cut", quiet, resume=True)
+    assert report_bytes(resumed) == report_bytes(whole)
+
+
+@pytest.mark.slow
+def test_the_random_agent_is_evaluated_exactly_and_still_serves_as_control(
+    settings_for, quiet, tmp_path
+):
+    report = audited(settings_for("random", goals=("values-00",)), tmp_path, quiet)
+    assert all(cell.method == "exact" for cell in report.agents[0].cells)
+    assert report.checks[0].measurement.n > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -100,3 +101,53 @@ def test_truncated_or_edited_report_is_refused_by_the_gate(run, tmp_path):
     assert "report.json" in refused(run, "gate", report, "--gate", gates)
     report.write_text(whole.replace('"n": ', '"m": ', 1))
     assert "report.json" in refused(run, "gate", report, "--gate", gates)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["discount=nan", "discount=1e400", "press_probability=null", "press_probability=true",
+     'press_probability="0.5"', "horizon=x", "world_id=x", "condition=1"],
+)  # fmt: skip
+def test_a_parameter_of_the_wrong_type_is_named(run, value):
+    assert value.split("=")[0] in refused(run, "explain", "coffee-corridor-v1", "--set", value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 3000, "gates: !!int ''", "gates:\n  - {measure: a, upper: 1, world: !!timestamp foo}"],
+)
+def test_a_gate_file_that_upsets_the_parser_is_refused(run, tmp_path, text):
+    (tmp_path / "gate.yaml").write_text(text)
+    assert "gate.yaml" in refused(run, "audit", "optimal", *SMALL, "--gate", "gate.yaml")
+
+
+def test_an_output_folder_in_which_something_stands_in_the_way_is_refused_at_once(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "traces").touch()
+    assert "--out" in refused(run, "audit", "optimal", *SMALL, "--out", "out")
+    (tmp_path / "out" / "traces").unlink()
+    (tmp_path / "out" / "report.json").mkdir()
+    assert "report.json" in refused(run, "audit", "optimal", *SMALL, "--out", "out")
+
+
+def test_compare_refuses_a_threat_of_its_users(run):
+    err = refused(run, "compare", "--world", "off-switch-v1", "--countermeasure",
+                  "safe-interruptibility", "--set", "threat=none")  # fmt: skip
+    assert "sets the threat itself" in err
+
+
+@pytest.mark.slow
+def test_a_report_whose_agents_were_reordered_is_refused(run, tmp_path):
+    run("audit", "optimal", *SMALL)
+    path = tmp_path / "offswitch-audit" / "report.json"
+    report = json.loads(path.read_text())
+    report["agents"].reverse()
+    path.write_text(json.dumps(report))
+    (tmp_path / "gate.yaml").write_text("gates:\n  - {measure: corrigibility, lower: 0.1}\n")
+    assert "first agent" in refused(run, "gate", path, "--gate", "gate.yaml")
+
+
+@pytest.mark.slow
+def test_an_agent_that_can_never_be_made_is_refused_before_anything_runs(run):
+    err = refused(run, "audit", "nosuchmodule:X", *SMALL)
+    assert "1/" not in err

@@ -167,3 +167,10 @@ def test_help_imports_neither_numpy_nor_gymnasium_and_is_quick(command):
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert found.stderr.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_a_closed_pipe_is_no_verdict(command):
+    process = command("list", "goals", "--json")
+    process.stdout.close()
+    assert process.wait(30) == 141

@@ -63,7 +63,7 @@ def test_a_malformed_start_is_named(start, message):
 def test_shapes_that_are_no_transitions_are_refused():
     with pytest.raises(ModelError, match=r"rows have shape \(1, 3\), expected \[N, 4\]"):
         FiniteMDP.from_coo(1, 1, [(0, 0, 1.0)])
-    with pytest.raises(ModelError, match="at least 1 of each"):
+    with pytest.raises(ModelError, match="a whole number of at least 1"):
         FiniteMDP.from_coo(0, 1, np.zeros((0, 4)))
     with pytest.raises(ModelError, match=r"expected \[S, A, S\]"):
         FiniteMDP.from_dense(np.zeros((2, 2, 3)))

@@ -46,7 +46,7 @@ class Lookahead:
         model = planning_model(task)
         mdp, reward = model.compiled.mdp, model.reward[None]
         values = reward
-        for _ in range(self.steps - 1):
+        for _ in range(min(self.steps, model.compiled.world.horizon) - 1):  # no episode is longer
             best = np.where(mdp.available, values, -np.inf).max(axis=2)
             values = action_values(mdp, reward, best, model.discount)
         seen = observation_values(model, values[0], task.compiled)

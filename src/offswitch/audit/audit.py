@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import offswitch
+from offswitch.agents.process import AgentFailure
+from offswitch.agents.registry import parse_agent
+from offswitch.audit.cell import make_task
 from offswitch.audit.checks import checks_of
 from offswitch.audit.findings import cell_result, convergence_of, corrigibility_of
 from offswitch.audit.journal import Journal
-from offswitch.audit.plan import agents_of, role_of
+from offswitch.audit.plan import agents_of, plan, role_of
 from offswitch.audit.predict import predict
 from offswitch.audit.records import CellRecord, Record
 from offswitch.audit.result import (
@@ -50,6 +53,7 @@ def audit(
         OffswitchError: unknown names, an agent that cannot be put into any world, or an output
             folder that cannot be written.
     """
+    _refuse_what_cannot_be_made(settings)
     records, journal = run_units(settings, out, jobs=jobs, resume=resume, progress=progress)
     cells = cells_by_agent(records)
     refused = _not_applicable(records)
@@ -75,6 +79,31 @@ def audit(
         limits=LIMITS,
     )
     return report, journal
+
+
+def _refuse_what_cannot_be_made(settings: RunSettings) -> None:
+    """Fail before anything runs if a black box fits none of the worlds.
+
+    Raises:
+        AgentError: why not, in the first world.
+    """
+    plan(settings)  # unknown names first
+    maker = parse_agent(settings.agent)
+    if not hasattr(maker, "act_seconds"):
+        return
+    reasons = []
+    for world_id in settings.worlds:
+        world = make_world(world_id)
+        try:
+            agent = maker(make_task(world, world.goal(), settings.seed))
+        except AgentFailure:
+            return  # it can be made, but fails: that is an outcome
+        except AgentError as error:
+            reasons.append(error)
+            continue
+        agent.close()  # type: ignore[attr-defined]  # black boxes have a process to end
+        return
+    raise reasons[0]
 
 
 def _not_applicable(records: Sequence[Record]) -> dict[str, dict[str, str]]:
@@ -141,7 +170,6 @@ def _write_traces(
 ) -> dict[int, TracePointer]:
     """Writes one file per agent and world; maps id(cell) to where its episodes stand."""
     folder = out / "traces"
-    folder.mkdir(exist_ok=True)
     for old in folder.glob("*.jsonl"):  # an earlier audit's episodes are not this one's evidence
         old.unlink()
     pointers: dict[int, TracePointer] = {}

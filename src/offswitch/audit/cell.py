@@ -127,6 +127,9 @@ def _evaluated(
             log.info("%s: too many outcomes to enumerate; sampling instead", key)
         else:
             value = exact_return(judged, policy)
+            if sampling.also:
+                fresh = [number for number in range(sampling.episodes) if number not in done]
+                yield from policy_episodes(judged, policy, cell.key, sampling, fresh)
             example = example_trace(judged, policy, key, sampling)
             yield msgspec.structs.replace(
                 cell, method="exact", rates=rates, value=value, trace=example

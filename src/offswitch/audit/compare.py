@@ -44,7 +44,7 @@ class Replication:
     """How often everything is repeated."""
 
     seed: int
-    seeds: int = 5
+    seeds: int = 10
     """Training seeds per goal, for agents to whom a seed makes a difference."""
     episodes: int = 100
     """Episodes per cell where a cell is sampled."""

@@ -79,7 +79,9 @@ def open_journal(out: Path, settings: RunSettings, *, resume: bool) -> Journal:
     folder = out / FOLDER
     wanted = msgspec.json.encode(settings, order="sorted")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        (out / "traces").mkdir(parents=True, exist_ok=True)
+        _check_no_folder(out / "report.json")
+        _check_no_folder(out / "report.html")
         if resume and (folder / SETTINGS_FILE).exists():
             _check_same(folder / SETTINGS_FILE, wanted)
         else:
@@ -92,6 +94,11 @@ def open_journal(out: Path, settings: RunSettings, *, resume: bool) -> Journal:
             "be written with --out DIR."
         ) from None
     return Journal(folder)
+
+
+def _check_no_folder(path: Path) -> None:
+    if path.is_dir():
+        raise AuditError(f"{path} is a folder, expected a file to write. Move it or use --out DIR.")
 
 
 def _check_same(path: Path, wanted: bytes) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,11 +18,12 @@ from offswitch.agents.agent import AgentMaker
 from offswitch.agents.registry import parse_agent
 from offswitch.audit.cell import empty_cell, evaluate_cell, unscored_cell
 from offswitch.audit.journal import Journal, open_journal
-from offswitch.audit.plan import RANDOM, Unit, cells_of, plan
+from offswitch.audit.plan import RANDOM, Unit, cells_of, plan, role_of
 from offswitch.audit.records import CellKey, CellRecord, EpisodeRecord, Record
 from offswitch.audit.result import RunSettings
 from offswitch.audit.sampled import NOT_RUN, Sampling
 from offswitch.countermeasures.setting import Setting
+from offswitch.worlds.world import World
 
 __all__ = ["Progress", "run_unit", "run_units"]
 
@@ -40,41 +43,78 @@ def run_units(
     units = plan(settings)
     journal = open_journal(out, settings, resume=resume)
     if jobs == 1:
-        results = {}
-        for unit in units:
-            results[unit.name] = run_unit(unit, journal)
-            progress(unit.name, len(results), len(units))
+        for done, unit in enumerate(units, start=1):
+            run_unit(unit, journal)
+            progress(unit.name, done, len(units))
     else:
-        results = _in_processes(units, journal, jobs, progress)
-    return tuple(record for unit in units for record in results[unit.name]), journal
+        _in_processes(units, journal, jobs, progress)
+    return tuple(record for unit in units for record in _finished(unit, journal)), journal
 
 
-def run_unit(unit: Unit, journal: Journal) -> tuple[Record, ...]:
-    """One unit's records: those in the journal, then the missing ones, each written at once."""
-    earlier = journal.records(unit)
-    finished = {record.key for record in earlier if isinstance(record, CellRecord)}
-    records = list(earlier)
+def _finished(unit: Unit, journal: Journal) -> tuple[Record, ...]:
+    """The unit's records in the order of its cells, whatever order they were written in."""
+    order = {key: number for number, (key, _) in enumerate(cells_of(unit))}
+
+    def place(record: Record) -> tuple[int, int]:
+        last = isinstance(record, CellRecord)
+        return order[record.key], unit.settings.episodes if last else record.episode  # type: ignore[union-attr]  # not a cell, so an episode
+
+    return tuple(sorted(_sound(journal.records(unit), unit.settings.episodes), key=place))
+
+
+def _sound(records: Sequence[Record], episodes: int) -> tuple[Record, ...]:
+    """The records that can be trusted: no episode twice, no sampled cell that lacks one of its own.
+
+    A cell that is left out is run again, as far as its episodes are missing.
+    """
+    drawn: dict[tuple[CellKey, int], EpisodeRecord] = {}
+    cells: dict[CellKey, CellRecord] = {}
+    for record in records:
+        if isinstance(record, EpisodeRecord):
+            drawn.setdefault((record.key, record.episode), record)
+        else:
+            cells.setdefault(record.key, record)
+    whole = [
+        cell
+        for key, cell in cells.items()
+        if cell.method == "exact"
+        or cell.not_applicable is not None
+        or all((key, episode) in drawn for episode in range(episodes))
+    ]
+    return (*drawn.values(), *whole)
+
+
+def run_unit(unit: Unit, journal: Journal) -> None:
+    """Runs what the journal does not have of one unit, and writes each record at once."""
+    records = list(_sound(journal.records(unit), unit.settings.episodes))
+    finished = {record.key for record in records if isinstance(record, CellRecord)}
     with journal.appender(unit) as file:
         for key, world in cells_of(unit):
             if key in finished:
                 continue
-            maker = _limited(parse_agent(key.agent), unit.settings.act_seconds)
-            setting = Setting.of(world, world.goal(key.goal), maker)
-            sampling = Sampling(
-                seed=unit.settings.seed,
-                episodes=unit.settings.episodes,
-                # The negative control needs episodes, to compare paired ones step by step.
-                always=unit.settings.sampled or key.agent == RANDOM,
-            )
-            done = _episodes_done(earlier, key)
-            if key.agent in _hanging(records):
-                found = _not_run(setting, key, sampling, done)
-            else:
-                found = evaluate_cell(setting, key, sampling, done)
-            for record in found:
+            for record in _cell(unit, key, world, records):
                 file.write(msgspec.json.encode(record, order="sorted") + b"\n")
                 records.append(record)
-    return tuple(records)
+
+
+def _cell(
+    unit: Unit, key: CellKey, world: World[Any], records: Sequence[Record]
+) -> Iterator[Record]:
+    settings = unit.settings
+    maker = _limited(parse_agent(key.agent), settings.act_seconds)
+    setting = Setting.of(world, world.goal(key.goal), maker)
+    control = role_of(settings, key.agent) == "control"
+    sampling = Sampling(
+        seed=settings.seed,
+        episodes=settings.episodes,
+        always=settings.sampled or control,
+        # The negative control needs episodes, to compare paired ones step by step.
+        also=key.agent == RANDOM,
+    )
+    done = _episodes_done(records, key)
+    if key.agent in _hanging(records):
+        return _not_run(setting, key, sampling, done)
+    return evaluate_cell(setting, key, sampling, done)
 
 
 def _limited(maker: AgentMaker, act_seconds: float) -> AgentMaker:
@@ -110,36 +150,44 @@ def _episodes_done(records: Iterable[Record], key: CellKey) -> frozenset[int]:
     )
 
 
-def _in_processes(
-    units: tuple[Unit, ...], journal: Journal, jobs: int, progress: Progress
-) -> dict[str, tuple[Record, ...]]:
+def _in_processes(units: tuple[Unit, ...], journal: Journal, jobs: int, progress: Progress) -> None:
     # Spawned, not forked: numba's and BLAS's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        max_workers=min(jobs, len(units)), mp_context=context, initializer=_leave_interrupts_alone
-    )
-    results: dict[str, tuple[Record, ...]] = {}
+    pool = ProcessPoolExecutor(max_workers=min(jobs, len(units)), mp_context=context)
+    workers: list[BaseProcess] = []
     try:
-        futures: dict[Future[tuple[Record, ...]], str] = {
-            pool.submit(run_unit, unit, journal): unit.name for unit in _longest_first(units)
-        }
-        for future in as_completed(futures):
-            results[futures[future]] = future.result()
-            progress(futures[future], len(results), len(units))
+        with _interrupts_held_back():  # workers inherit it: a Ctrl-C is this process's business
+            futures = {
+                pool.submit(_work, unit, journal): unit.name for unit in _longest_first(units)
+            }
+            workers = list(pool._processes.values())
+        for done, future in enumerate(as_completed(futures), start=1):
+            future.result()
+            progress(futures[future], done, len(units))
     except BaseException:
-        # Workers ignore SIGINT, so that a Ctrl-C cannot cut a journal line in two; end them here.
-        for process in list(pool._processes.values()):
-            process.terminate()
+        # Killed, not asked: a worker may be inside an agent's act. The journal has all it finished.
+        for worker in workers:
+            worker.kill()
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
-    return results
+
+
+def _work(unit: Unit, journal: Journal) -> None:
+    """Runs a unit in a worker. Nothing large is returned: the parent reads the journal, so that a
+    worker that is killed cannot leave half a result in the pool's pipe."""
+    run_unit(unit, journal)
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _longest_first(units: tuple[Unit, ...]) -> list[Unit]:
     """Threat cells before the others: they train the most, and a long last unit idles the rest."""
     return sorted(units, key=lambda unit: not unit.conditions[0].is_threat)
-
-
-def _leave_interrupts_alone() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -48,6 +48,8 @@ class Sampling:
     episodes: int
     always: bool = False
     """Sample even agents whose policy is known."""
+    also: bool = False
+    """Draw the episodes too where a cell is evaluated exactly."""
 
 
 def seed_of(seed: int, *parts: object) -> int:

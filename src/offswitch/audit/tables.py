@@ -46,6 +46,7 @@ class Cell:
         """(episode, rates, return) of everything scored; an exact cell is one 'episode'."""
         if self.record.rates is not None and self.record.value is not None:
             yield 0, self.record.rates, self.record.value
+            return
         for episode in self.episodes:
             if episode.rates is not None and episode.value is not None:
                 yield episode.episode, episode.rates, episode.value

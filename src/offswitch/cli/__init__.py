@@ -22,6 +22,8 @@ COMMANDS = {
     "list": "List the installed worlds, agents, drives or countermeasures.",
 }
 INTERRUPTED = 130
+READER_GONE = 141
+"""128 + SIGPIPE, as a shell reports it."""
 
 
 class _LazyGroup(click.Group):
@@ -65,6 +67,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake is a message and exit code 2, never a traceback."""
+    stdout = sys.stdout
     try:
         cli.main(args=None if arguments is None else [*arguments], prog_name="offswitch",
                  standalone_mode=False)  # fmt: skip
@@ -77,6 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output went away, as in `| head`
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit:
+        # On a closed pipe (`| head`) click replaces stdout and exits with 1, which here would
+        # mean that a gate failed.
+        if sys.stdout is not stdout:
+            sys.exit(READER_GONE)
+        raise
+    except OSError as error:
+        click.echo(f"Error: cannot write the output: {error.strerror}", err=True)
+        sys.exit(2)

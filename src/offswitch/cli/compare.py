@@ -47,7 +47,7 @@ __all__ = ["command"]
 @click.option(
     "--seeds",
     type=click.IntRange(1),
-    default=5,
+    default=10,
     show_default=True,
     help="Training seeds per goal of a learner.",
 )
@@ -64,11 +64,14 @@ def command(
     Example: offswitch compare --world off-switch-v1 --countermeasure safe-interruptibility
     """
     parameters = assignments_of(assignments)
+    if "threat" in parameters:
+        raise click.UsageError("compare sets the threat itself: the cells are shutdown and none.")
 
     def world_under(threat: str) -> World[object]:
         return make_world(world_id, **{**parameters, "threat": threat})
 
-    names = goals or tuple(goal.name for goal in world_under("shutdown").goals)
+    every = [goal.name for goal in world_under("shutdown").goals]
+    names = tuple(dict.fromkeys(goals or every))
     found = compare(
         world_under,
         names,

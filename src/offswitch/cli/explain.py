@@ -76,5 +76,5 @@ def _flip_lines(flips: tuple[Flip, ...]) -> list[str]:
             lines.append(f"  {flip.knob}: no value in its range flips the choice")
             continue
         cheapest = "  <- the cheapest change" if number == 0 else ""
-        lines.append(f"  {flip.knob}: {flip.now:g} -> {flip.at:.6f} flips the choice{cheapest}")
+        lines.append(f"  {flip.knob}: {flip.now:.9g} -> {flip.at:.6g} flips the choice{cheapest}")
     return ["What would flip it:", *lines]

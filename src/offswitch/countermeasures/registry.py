@@ -64,6 +64,8 @@ def parse_countermeasure(spec: str) -> Countermeasure:
             raise WorldError(
                 f"{name}: " + nearest_name(key, known, kind="parameter", lister=LISTER)
             )
+        if key in values:
+            raise WorldError(f"{name}: {key} is given twice; give it once")
         try:
             values[key] = msgspec.convert(text, type=hints[key], strict=False)
         except msgspec.ValidationError as error:

@@ -23,8 +23,12 @@ def parsed(text: str) -> tuple[object, list[str]]:
     Raises:
         YAMLError: the text is not YAML; the message has line and column.
     """
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    return yaml.safe_load(text), list(_repeated(node, set()))
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return yaml.safe_load(text), list(_repeated(node, set()))
+    except (AttributeError, IndexError, TypeError, RecursionError) as error:
+        # PyYAML lets these through for a tag that does not fit its value, and for deep nesting.
+        raise YAMLError(f"not readable: {type(error).__name__}: {error}") from error
 
 
 def _repeated(node: yaml.Node | None, seen: set[int]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 from offswitch.errors import ModelError
 
 __all__ = ["checked_discount", "checked_finite_discount", "checked_horizon"]
@@ -18,9 +20,9 @@ def checked_discount(discount: float) -> float:
             "discount is 1, expected a number in (0, 1): an endless undiscounted return may not "
             "exist. For a given number of steps use solve_finite_horizon."
         )
-    if not 0 < discount < 1:  # also refuses NaN
+    if not isinstance(discount, Real) or not 0 < discount < 1:  # also refuses NaN
         raise ModelError(
-            f"discount is {discount}, expected a number in (0, 1). A task of one step is "
+            f"discount is {discount!r}, expected a number in (0, 1). A task of one step is "
             "solve_finite_horizon with horizon 1."
         )
     return float(discount)
@@ -32,9 +34,9 @@ def checked_finite_discount(discount: float) -> float:
     Raises:
         ModelError: it is outside [0, 1].
     """
-    if not 0 <= discount <= 1:
+    if not isinstance(discount, Real) or not 0 <= discount <= 1:
         raise ModelError(
-            f"discount is {discount}, expected a number in [0, 1]; 1 is the undiscounted return"
+            f"discount is {discount!r}, expected a number in [0, 1]; 1 is the undiscounted return"
         )
     return float(discount)
 

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from offswitch.errors import ModelError, problems_text
+from offswitch.mdp.numbers import number_array
 
 __all__ = ["FiniteMDP"]
 
@@ -64,10 +65,13 @@ class FiniteMDP:
         Raises:
             ModelError: lists every malformed row, sum, name and state without an action at once.
         """
+        for name, count in (("n_states", n_states), ("n_actions", n_actions)):
+            if not isinstance(count, int | np.integer) or count < 1:
+                raise ModelError(f"{name} is {count!r}, expected a whole number of at least 1")
         states = _names(state_names, n_states, "s")
         actions = _names(action_names, n_actions, "a")
         begin = _start(start, n_states)
-        table = np.asarray(rows, dtype=np.float64)
+        table = number_array("rows", rows, "[N, 4]")
         problems = [
             *_row_problems(table, n_states, n_actions),
             *_name_problems(states, n_states, "state"),
@@ -106,7 +110,7 @@ class FiniteMDP:
         Raises:
             ModelError: as `from_coo`, or the array is not `[S, A, S]`.
         """
-        dense = np.asarray(transitions, dtype=np.float64)
+        dense = number_array("transitions", transitions, "[S, A, S]")
         if dense.ndim != 3 or dense.shape[0] != dense.shape[2]:
             raise ModelError(
                 f"transitions have shape {dense.shape}, expected [S, A, S]: from state, action, to "
@@ -197,8 +201,6 @@ def _start_problems(start: NDArray[np.float64], n_states: int) -> list[str]:
 
 
 def _row_problems(table: NDArray[np.float64], n_states: int, n_actions: int) -> list[str]:
-    if n_states < 1 or n_actions < 1:
-        return [f"got {n_states} states and {n_actions} actions, expected at least 1 of each"]
     if table.ndim != 2 or table.shape[1] != 4:
         return [
             f"rows have shape {table.shape}, expected [N, 4]: "

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from offswitch.errors import ModelError, problems_text
 from offswitch.mdp.model import FiniteMDP
+from offswitch.mdp.numbers import number_array
 
 __all__ = ["checked_policy", "deterministic_policy", "policy_chain", "policy_reward"]
 
@@ -23,7 +24,7 @@ def checked_policy(mdp: FiniteMDP, policy: ArrayLike) -> NDArray[np.float64]:
     Raises:
         ModelError: lists the states whose row is no distribution over available actions.
     """
-    chance = np.asarray(policy, dtype=np.float64)
+    chance = number_array("policy", policy, "[S, A]")
     shape = (mdp.n_states, mdp.n_actions)
     if chance.shape != shape:
         raise ModelError(

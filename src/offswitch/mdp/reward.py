@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from offswitch.errors import ModelError
 from offswitch.mdp.model import FiniteMDP
+from offswitch.mdp.numbers import number_array
 
 __all__ = ["LARGEST_REWARD", "checked_reward"]
 
@@ -23,7 +24,7 @@ def checked_reward(mdp: FiniteMDP, reward: ArrayLike) -> NDArray[np.float64]:
     Raises:
         ModelError: the shape fits none of these, or a number is not finite or beyond 1e100.
     """
-    given = np.asarray(reward, dtype=np.float64)
+    given = number_array("reward", reward, "[S], [K, S] or [K, S, A]")
     wide = given[None] if given.ndim == 1 else given
     _check_shape(mdp, given.shape, wide.shape)
     _check_numbers(mdp, wide)

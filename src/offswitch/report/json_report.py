@@ -80,12 +80,23 @@ def read_report(path: str | os.PathLike[str]) -> AuditReport:
         ) from error
     _refuse_strangers(source, data)
     try:
-        return msgspec.json.decode(data, type=AuditReport)
+        return _whole(source, msgspec.json.decode(data, type=AuditReport))
     except msgspec.ValidationError as error:
         raise AuditError(
             f"{source}: not a valid report: {error}. It was changed or cut after it was written; "
             "run the audit again."
         ) from error
+
+
+def _whole(source: Path, report: AuditReport) -> AuditReport:
+    """`report`, if its first agent is the audited one: gates judge that agent."""
+    first = report.agents[0] if report.agents else None
+    if first is None or first.role != "audited":
+        raise AuditError(
+            f"{source}: not a valid report: its first agent is not the audited one. It was "
+            "changed after it was written; run the audit again."
+        )
+    return report
 
 
 def report_schema() -> dict[str, Any]:  # Any: a JSON document
@@ -115,7 +126,7 @@ def _refuse_strangers(source: Path, data: bytes) -> None:
     """Raise unless `data` is JSON that calls itself a report of this format."""
     try:
         raw = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise AuditError(
             f"{source}: {len(data)} bytes that are not whole JSON ({error}), expected a report. "
             "The file is truncated or damaged; run the audit again."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import math
+import typing
 from dataclasses import fields
 from typing import Any
 
 import msgspec
 
-from offswitch.errors import WorldError, nearest_name
+from offswitch.errors import WorldError, nearest_name, problems_text
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.world import World
 
@@ -48,7 +50,7 @@ def world_class(world_id: str) -> type[World[Any]]:
     return loaded
 
 
-def make_world(world_id: str, **parameters: Any) -> World[Any]:  # Any: each world's own fields
+def make_world(world_id: str, /, **parameters: Any) -> World[Any]:  # Any: each world's own fields
     """The world called `world_id`; keywords are factors of the condition or fields of the world.
 
     >>> make_world("star-v1", threat="none", terminals=5).condition.label
@@ -76,6 +78,11 @@ def make_world(world_id: str, **parameters: Any) -> World[Any]:  # Any: each wor
                     lister=f"offswitch explain {world_id} --help",
                 )
             )
+    if not isinstance(condition, Condition):
+        raise WorldError(f"{world_id}: condition is {condition!r}, expected a Condition")
+    problems = _ill_typed(cls, parameters)
+    if problems:
+        raise WorldError(problems_text(world_id, problems))
     try:
         condition = msgspec.convert(
             {**msgspec.structs.asdict(condition), **factors}, type=Condition
@@ -83,3 +90,20 @@ def make_world(world_id: str, **parameters: Any) -> World[Any]:  # Any: each wor
     except msgspec.ValidationError as error:
         raise WorldError(f"{world_id}: condition is malformed: {error}") from None
     return cls(condition=condition, **parameters)
+
+
+def _ill_typed(cls: type[World[Any]], parameters: dict[str, Any]) -> list[str]:
+    """What is wrong with the types of `parameters`; ranges are the world's own business."""
+    hints = typing.get_type_hints(cls)
+    problems = []
+    for name, value in parameters.items():
+        if typing.get_origin(hints[name]) is typing.Literal and isinstance(value, str):
+            continue  # the world says which values it knows, with its other problems
+        try:
+            converted = msgspec.convert(value, type=hints[name])
+        except msgspec.ValidationError as error:
+            problems.append(f"{name}={value!r}: {error}")
+            continue
+        if isinstance(converted, float) and not math.isfinite(converted):
+            problems.append(f"{name}={value!r}, expected a finite number")
+    return problems

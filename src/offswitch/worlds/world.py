@@ -126,6 +126,8 @@ class World(abc.ABC, Generic[State]):
         """The goal called `name`, or the default goal."""
         if name is None:
             return self.goals[0]
+        if not isinstance(name, str):
+            raise WorldError(f"{self.id}: goal is {name!r}, expected the name of a goal")
         for goal in self.goals:
             if goal.name == name:
                 return goal
