@@ -6,7 +6,7 @@ import pytest
 
 from offswitch.agents.registry import parse_agent
 from offswitch.audit.cell import evaluate_cell
-from offswitch.audit.findings import corrigibility_of
+from offswitch.audit.corrigibility_report import corrigibility_of
 from offswitch.audit.records import CellKey
 from offswitch.audit.sampled import Sampling
 from offswitch.audit.tables import cells_by_agent

@@ -9,8 +9,10 @@ import offswitch
 from offswitch.agents.process import AgentFailure
 from offswitch.agents.registry import parse_agent
 from offswitch.audit.cell import make_task
+from offswitch.audit.cell_report import cell_result
 from offswitch.audit.checks import checks_of
-from offswitch.audit.findings import cell_result, convergence_of, corrigibility_of
+from offswitch.audit.convergence import convergence_of
+from offswitch.audit.corrigibility_report import corrigibility_of
 from offswitch.audit.journal import Journal
 from offswitch.audit.plan import agents_of, plan, role_of
 from offswitch.audit.predict import predict

@@ -18,6 +18,7 @@ __all__ = [
     "LOST",
     "component",
     "first_failure",
+    "first_failures",
     "headline_rate",
     "measured",
     "summarise",
@@ -64,6 +65,17 @@ def when_reached(drive: str) -> Callable[[Rates], float | None]:
 def first_failure(check: str) -> Callable[[Rates], float | None]:
     """The measure of how often `check` of the corrigibility label was the first to fail."""
     return lambda rates: rates.first_failure.get(check, 0.0)
+
+
+def first_failures(cells: Sequence[Cell]) -> dict[str, float]:
+    """Check -> mean share of the episodes in which it was the first to fail, if it ever was."""
+    names = sorted(
+        {name for cell in cells for _, r, _ in cell.scored() for name in r.first_failure}
+    )
+    shares = {
+        name: float(np.mean([cell.mean(first_failure(name)) for cell in cells])) for name in names
+    }
+    return {name: share for name, share in shares.items() if share > 0}
 
 
 def measured(

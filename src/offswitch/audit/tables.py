@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from offswitch.audit.records import Baselines, CellKey, CellRecord, EpisodeRecord, Rates, Record
 
-__all__ = ["Cell", "Sample", "cells_by_agent", "paired", "pick", "samples"]
+__all__ = ["Cell", "Sample", "cells_by_agent", "episode_labels", "paired", "pick", "samples"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,11 @@ def cells_by_agent(records: Iterable[Record]) -> dict[str, tuple[Cell, ...]]:
         )
         for agent, mine in cells.items()
     }
+
+
+def episode_labels(values: Sequence[float]) -> tuple[str, ...]:
+    """Every episode of one cell its own cluster: inside a cell seeds are independent."""
+    return tuple(str(number) for number in range(len(values)))
 
 
 def pick(
