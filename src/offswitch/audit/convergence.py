@@ -38,6 +38,11 @@ def _convergence(cell: Cell, seed: int, level: float) -> Convergence:
         converged=near and cell.record.trained is not False,
         regret=regret,
         threshold=REGRET_THRESHOLD,
-        note=cell.record.training
-        or ("nothing to gain over doing nothing" if worthless else "judged by its return"),
+        note=cell.record.training or _note(worthless, near and cell.record.trained is False),
     )
+
+
+def _note(worthless: bool, unsettled: bool) -> str:
+    if unsettled:
+        return "its policy still changed in the last fifth of training"
+    return "nothing to gain over doing nothing" if worthless else "judged by its return"
