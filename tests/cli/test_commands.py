@@ -174,3 +174,17 @@ def test_a_closed_pipe_is_no_verdict(command):
     process = command("list", "goals", "--json")
     process.stdout.close()
     assert process.wait(30) == 141
+
+
+@pytest.mark.slow
+def test_two_audits_cannot_write_into_one_folder(command, run, tmp_path):
+    first = command("audit", "random", "--world", "off-switch-v1", "--sample", "--out", "shared")
+    while not (tmp_path / "shared" / ".lock").exists():
+        assert first.poll() is None
+    code, _, err = run("audit", "optimal", *SMALL, "--out", tmp_path / "shared")
+    assert code == 2
+    assert "another audit is writing" in err
+    assert first.wait(120) == 0
+    code, _, _ = run("audit", "optimal", *SMALL, "--out", tmp_path / "shared")
+    assert code == 0
+    assert not (tmp_path / "shared" / ".lock").exists()

@@ -6,7 +6,9 @@ most the line being written. `--resume` reads it back; a finished audit removes 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,9 @@ __all__ = ["Journal", "open_journal"]
 
 FOLDER = ".progress"
 SETTINGS_FILE = "settings.json"
+LOCK_FILE = ".lock"
+_CLAIMS: dict[Path, int] = {}
+"""Output folder -> the open lock by which this process holds it; the kernel frees it at the end."""
 
 
 class Journal:
@@ -53,8 +58,9 @@ class Journal:
         return path.open("ab", buffering=0)
 
     def remove(self) -> None:
-        """Delete the journal; the report holds everything now."""
+        """Delete the journal; the report holds everything now. Another audit may use the folder."""
         shutil.rmtree(self._folder)
+        _release(self._folder.parent)
 
 
 def _records(path: Path) -> Iterator[Record]:
@@ -80,6 +86,7 @@ def open_journal(out: Path, settings: RunSettings, *, resume: bool) -> Journal:
     wanted = msgspec.json.encode(settings, order="sorted")
     try:
         (out / "traces").mkdir(parents=True, exist_ok=True)
+        _claim(out)
         _check_no_folder(out / "report.json")
         _check_no_folder(out / "report.html")
         if resume and (folder / SETTINGS_FILE).exists():
@@ -94,6 +101,33 @@ def open_journal(out: Path, settings: RunSettings, *, resume: bool) -> Journal:
             "be written with --out DIR."
         ) from None
     return Journal(folder)
+
+
+def _claim(out: Path) -> None:
+    """Keep other audits out of `out` until the journal is removed or this process ends.
+
+    Raises:
+        AuditError: another audit is writing there.
+    """
+    where = out.resolve()
+    if where in _CLAIMS:
+        return
+    lock = os.open(where / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise AuditError(
+            f"another audit is writing into {str(out)!r}. Wait for it, or use --out DIR."
+        ) from None
+    _CLAIMS[where] = lock
+
+
+def _release(out: Path) -> None:
+    lock = _CLAIMS.pop(out.resolve(), None)
+    if lock is not None:
+        (out / LOCK_FILE).unlink(missing_ok=True)
+        os.close(lock)
 
 
 def _check_no_folder(path: Path) -> None:

@@ -87,5 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit(READER_GONE)
         raise
     except OSError as error:
-        click.echo(f"Error: cannot write the output: {error.strerror}", err=True)
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(f"Error: cannot read or write: {error.strerror}{where}", err=True)
         sys.exit(2)
