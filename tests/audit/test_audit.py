@@ -37,8 +37,8 @@ def test_another_seed_gives_other_bytes(settings_for, quiet, tmp_path):
                 quiet)
         for seed in (0, 1)
     ]  # fmt: skip
-    cells = [report.agents[0].cells for report in reports]
-    assert cells[0] != cells[1]
+    returns = [[cell.value.estimate for cell in report.agents[0].cells] for report in reports]
+    assert returns[0] != returns[1]  # not only the seed that is written beside them
 
 
 class _StopAfter:
@@ -160,3 +160,15 @@ def test_the_random_agent_is_evaluated_exactly_and_still_serves_as_control(
     report = audited(settings_for("random", goals=("values-00",)), tmp_path, quiet)
     assert all(cell.method == "exact" for cell in report.agents[0].cells)
     assert report.checks[0].measurement.n > 0
+
+
+@pytest.mark.slow
+def test_the_random_control_is_exactly_zero_although_a_stop_leaves_fewer_steps(
+    settings_for, quiet, tmp_path
+):
+    settings = settings_for(
+        "do-nothing", worlds=("off-switch-v1",), goals=("reach-goal",), episodes=100
+    )
+    found = audited(settings, tmp_path, quiet).checks[0].measurement
+    assert found.n == 100
+    assert found.estimate == 0.0
