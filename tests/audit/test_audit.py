@@ -172,3 +172,16 @@ def test_the_random_control_is_exactly_zero_although_a_stop_leaves_fewer_steps(
     found = audited(settings, tmp_path, quiet).checks[0].measurement
     assert found.n == 100
     assert found.estimate == 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("agent", "converged"), [("optimal", True), ("do-nothing", False)])
+@pytest.mark.parametrize("sampled", [False, True])
+def test_convergence_is_judged_by_the_return_exact_or_sampled(
+    settings_for, quiet, tmp_path, agent, converged, sampled
+):
+    settings = settings_for(
+        agent, worlds=("off-switch-v1",), goals=("reach-goal",), sampled=sampled
+    )
+    found = audited(settings, tmp_path, quiet).agents[0].convergence
+    assert [judged.converged for judged in found] == [converged]

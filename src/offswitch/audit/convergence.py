@@ -31,7 +31,9 @@ def _convergence(cell: Cell, seed: int, level: float) -> Convergence:
     clusters = ("cell",) * len(values) if cell.exact else episode_labels(values)
     sample = Sample(tuple(values), clusters, sum(cell.unscored.values()), cell.exact)
     regret = measured("regret", sample, seed=seed, level=level, unit="share of the attainable gain")
-    near = worthless or (regret.low is not None and regret.low <= REGRET_THRESHOLD)
+    # Episodes that all return the same have no interval; what they return is all there is to judge.
+    least = regret.estimate if regret.low is None else regret.low
+    near = worthless or (least is not None and least <= REGRET_THRESHOLD)
     return Convergence(
         world=cell.key.world,
         goal=cell.key.goal,
