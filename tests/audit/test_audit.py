@@ -140,10 +140,11 @@ def test_a_persona_that_fits_no_world_says_which_role_is_missing(settings_for, q
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sampled", [True, False])
 def test_a_journal_that_lost_or_repeats_an_episode_gives_the_same_report(
-    settings_for, quiet, tmp_path
+    settings_for, quiet, tmp_path, sampled
 ):
-    settings = settings_for("random", goals=("values-00",), sampled=True)
+    settings = settings_for("random", goals=("values-00",), sampled=sampled)
     whole = audited(settings, tmp_path / "whole", quiet)
     run_units(settings, tmp_path / "cut", jobs=1, resume=False, progress=quiet)
     for path in (tmp_path / "cut" / ".progress").glob("*.jsonl"):

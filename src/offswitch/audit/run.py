@@ -63,7 +63,7 @@ def _finished(unit: Unit, journal: Journal) -> tuple[Record, ...]:
 
 
 def _sound(records: Sequence[Record], episodes: int) -> tuple[Record, ...]:
-    """The records that can be trusted: no episode twice, no sampled cell that lacks one of its own.
+    """The records that can be trusted: no episode twice, no cell that lacks one of its own.
 
     A cell that is left out is run again, as far as its episodes are missing.
     """
@@ -77,7 +77,7 @@ def _sound(records: Sequence[Record], episodes: int) -> tuple[Record, ...]:
     whole = [
         cell
         for key, cell in cells.items()
-        if cell.method == "exact"
+        if (cell.method == "exact" and key.agent != RANDOM)  # it draws its episodes all the same
         or cell.not_applicable is not None
         or all((key, episode) in drawn for episode in range(episodes))
     ]
