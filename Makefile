@@ -22,7 +22,7 @@ unit: $(VENV)/.test
 	$(BIN)/pytest -q --doctest-modules src/offswitch
 	$(BIN)/pytest -n 2 --dist worksteal -q
 
-bench: $(VENV)/.test ## Speed beside what a user would pick instead, and the tables of the spec
+bench: $(VENV)/.bench ## Speed beside what a user would pick instead, and the tables of the spec
 	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 schema: $(VENV)/.audit ## Regenerate the JSON Schema of report.json after changing its types
@@ -45,7 +45,11 @@ $(VENV)/.audit: $(VENV)/bin/python pyproject.toml constraints.txt
 # torch first: it must be the CPU build, or pip brings gigabytes of GPU packages with it.
 $(VENV)/.test: $(VENV)/.audit scripts/install_torch.py
 	$(BIN)/python scripts/install_torch.py
-	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	$(PIP) install -q -c constraints.txt -e '.[cluster,dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(PIP) install -q -c constraints.txt -e '.[bench]'
 	@touch $@
 
 # The report is tested in a real browser. Root installs it; others are told what to install.
