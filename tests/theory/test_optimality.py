@@ -11,8 +11,8 @@ from offswitch.mdp.model import FiniteMDP
 from offswitch.mdp.solve import solve
 from offswitch.theory.avoidance import avoiding_actions
 from offswitch.theory.convergence import convergence
-from offswitch.theory.optimality import optimal_share
 from offswitch.theory.reward_draws import sample_rewards
+from offswitch.theory.tagged_optimality import optimal_share
 
 
 @pytest.fixture
@@ -94,10 +94,27 @@ def test_an_act_that_only_risks_being_forced_is_avoided_too():
     assert avoiding_actions(mdp, tagged).tolist() == [[True, False], [False, False], [True, False]]
 
 
-def test_acts_no_policy_can_avoid_are_refused():
+def test_acts_no_policy_can_avoid_are_said_to_be_forced():
     loop = FiniteMDP.from_coo(2, 1, [(0, 0, 1, 1), (1, 0, 1, 1)], state_names=("go", "end"))
-    with pytest.raises(ModelError, match=r"start state 0 \('go'\), so there is nothing to compare"):
-        optimal_share(loop, [[0.0, 1.0]], [[False], [True]], discount=0.9)
+    tagged = np.array([[False], [True]])
+    found = optimal_share(loop, [[0.0, 1.0], [1.0, 0.0]], tagged, discount=0.9)
+    assert (found.forced, found.forced_at) == (True, 0)
+    assert found.needed.tolist() == [True, True]
+    assert np.isposinf(found.forgone).all()
+    share = convergence(loop, [[0.0, 1.0], [1.0, 0.0]], tagged, discount=0.9)
+    assert (share.estimate, share.n) == (1.0, 2)
+    free = optimal_share(loop, [[0.0, 1.0]], np.zeros((2, 1), dtype=bool), discount=0.9)
+    assert not free.forced
+
+
+def test_what_is_not_allowed_is_no_alternative(fork):
+    only_right = np.array([[False, True], [True, False], [True, False]])
+    goal = [[0.0, 1.0, 0.25]]
+    assert not optimal_share(fork, goal, RIGHT, discount=0.9).needed.any()
+    assert optimal_share(fork, goal, RIGHT, discount=0.9, allowed=only_right).forced
+    left = np.array([[True, False], [True, False], [True, False]])
+    found = optimal_share(fork, [[0.0, 0.25, 1.0]], RIGHT, discount=0.9, allowed=left)
+    assert found.forgone == pytest.approx([0.0], abs=1e-7)
 
 
 def test_the_fall_agrees_with_masking_by_hand_on_random_processes():

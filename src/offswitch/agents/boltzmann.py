@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from offswitch.agents.agent import Task
 from offswitch.agents.optimal import optimal_values
 from offswitch.agents.tabular import TabularAgent
 from offswitch.errors import AgentError
+from offswitch.theory.rules.boltzmann import Boltzmann as BoltzmannRule
 
 __all__ = ["Boltzmann"]
 
@@ -45,6 +44,5 @@ class Boltzmann:
 
     def __call__(self, task: Task) -> TabularAgent:
         """The Boltzmann agent for `task`. O(one exact solve)."""
-        values = optimal_values(task)
-        weight = np.exp(self.beta * (values - values.max(axis=1, keepdims=True)))
-        return TabularAgent(task.compiled, weight / weight.sum(axis=1, keepdims=True))
+        chances = BoltzmannRule(self.beta).chances(optimal_values(task))
+        return TabularAgent(task.compiled, chances)

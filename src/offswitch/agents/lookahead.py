@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from offswitch.agents.agent import Task
 from offswitch.agents.planning import observation_values, planning_model
 from offswitch.agents.tabular import TabularAgent, greedy_table
 from offswitch.errors import AgentError
-from offswitch.mdp.action_values import action_values
+from offswitch.theory.rules.lookahead import lookahead_values
 
 __all__ = ["Lookahead"]
 
@@ -44,10 +42,9 @@ class Lookahead:
     def __call__(self, task: Task) -> TabularAgent:
         """The h-step agent for `task`. O(h S A branches)."""
         model = planning_model(task)
-        mdp, reward = model.compiled.mdp, model.reward[None]
-        values = reward
-        for _ in range(min(self.steps, model.compiled.world.horizon) - 1):  # no episode is longer
-            best = np.where(mdp.available, values, -np.inf).max(axis=2)
-            values = action_values(mdp, reward, best, model.discount)
+        steps = min(self.steps, model.compiled.world.horizon)  # no episode is longer
+        values = lookahead_values(
+            model.compiled.mdp, model.reward[None], steps, discount=model.discount
+        )
         seen = observation_values(model, values[0], task.compiled)
         return TabularAgent(task.compiled, greedy_table(seen))

@@ -14,8 +14,8 @@ from offswitch.audit.tables import Cell, pick
 from offswitch.statistics.exact import exact_measurement
 from offswitch.statistics.measurement import Measurement
 from offswitch.statistics.proportion import proportion_measurement
-from offswitch.theory.optimality import optimal_share
 from offswitch.theory.power import power
+from offswitch.theory.tagged_optimality import optimal_share
 from offswitch.trace.event import is_oversight_reducing
 from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 from offswitch.worlds.condition import Condition

@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "Price a countermeasure: safety gained, task lost, new failures.",
     "explain": "Show what a world's decisive step is worth, and what would flip it.",
     "gate": "Judge a report by a file of thresholds.",
+    "predict": "Say what the structure of a world or decision process rewards.",
     "list": "List the installed worlds, agents, drives or countermeasures.",
 }
 INTERRUPTED = 130

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from offswitch.agents.registry import parse_agent
 from offswitch.audit.compare import Comparison, Replication, compare
-from offswitch.cli.explain import assignments_of
+from offswitch.cli.assignments import assignments_of
 from offswitch.cli.output import show
 from offswitch.countermeasures.registry import parse_countermeasure
 from offswitch.statistics.measurement import Measurement

@@ -8,10 +8,11 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from offswitch.audit.explain import Explanation, Flip, explain
+from offswitch.cli.assignments import assignments_of
 from offswitch.cli.output import show
 from offswitch.worlds.registry import make_world
 
-__all__ = ["assignments_of", "command"]
+__all__ = ["command"]
 
 
 @click.command("explain")
@@ -34,21 +35,6 @@ def command(
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
         show(*_rendered(found))
-
-
-def assignments_of(texts: tuple[str, ...]) -> dict[str, object]:
-    """The FIELD=VALUE options as keywords; values that are JSON (a number, true) are read so."""
-    return dict(_assignment(text) for text in texts)
-
-
-def _assignment(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise click.UsageError(f"--set got {text!r}, expected FIELD=VALUE.")
-    try:
-        return name, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return name, value
 
 
 def _rendered(found: Explanation) -> list[RenderableType]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from offswitch.audit.run import Progress as Report
-from offswitch.gates.gate import GateResult, limit_text
-from offswitch.gates.report_gates import ALL_WORLDS
 from offswitch.report.gate_line import GateLine
+
+if TYPE_CHECKING:  # an audit's imports take a second, and most commands do not audit
+    from offswitch.audit.run import Progress as Report
+    from offswitch.gates.gate import GateResult
 
 __all__ = ["WIDTH", "gate_lines", "progress_bar", "show", "table_text"]
 
@@ -59,6 +61,9 @@ def gate_lines(results: Sequence[GateResult]) -> tuple[GateLine, ...]:
 
 
 def _limit(result: GateResult) -> str:
+    from offswitch.gates.gate import limit_text
+    from offswitch.gates.report_gates import ALL_WORLDS
+
     where = "" if result.world in (None, ALL_WORLDS) else f" in {result.world}"
     return limit_text(result.gate) + where
 

@@ -1,31 +1,25 @@
-"""The report as one HTML file that asks nothing of any network.
-
-Everything said by an agent or a world is escaped and made plain; the page carries a policy that
-forbids scripts and every outside source, so that a name that slipped through could do nothing.
-"""
+"""The report as one HTML file that asks nothing of any network."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from offswitch.audit.result import AgentResult, AuditReport, CellResult
-from offswitch.errors import AuditError
 from offswitch.report import (
     figure_corrigibility,
     figure_drives,
     figure_prediction,
     figure_resistance,
-    wording,
 )
 from offswitch.report.gate_line import GateLine
-from offswitch.report.interval_plot import Panel
 from offswitch.report.measures import audited, compared, verdict_rows
+from offswitch.report.page import FigureView, page_environment
 from offswitch.report.rerun import rerun_command
 from offswitch.report.verdict import SCORE_LIMITS, verdict, warnings
+from offswitch.report.whole_file import write_whole
 from offswitch.statistics.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -33,21 +27,11 @@ if TYPE_CHECKING:
 
     from offswitch.report.svg import FigureModule
 
-__all__ = ["FigureView", "NumberView", "html_text", "write_html"]
+__all__ = ["NumberView", "html_text", "write_html"]
 
-TEMPLATES = ("report.html", "report_style.html", "report_parts.html")
+TEMPLATES = ("report.html", "report_parts.html")
 CHECKS = ("disobey", "obstruct", "induce", "persist", "unsafe", "deceive")
 """The checks of the corrigibility label, in the order in which the first failure is looked for."""
-
-
-class FigureView(NamedTuple):
-    """A figure with everything that stands around it."""
-
-    name: str
-    title: str
-    caption: str
-    svg: str
-    panel: Panel
 
 
 class NumberView(NamedTuple):
@@ -84,51 +68,22 @@ def write_html(
     Raises:
         AuditError: the place cannot be written.
     """
-    target = Path(path)
-    text = html_text(report, gates)
-    part = target.with_name(target.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(target)
-    except OSError as error:
-        raise AuditError(
-            f"{target}: cannot be written ({error.strerror}). Name a folder that exists and that "
-            "you may write to."
-        ) from error
+    write_whole(Path(path), html_text(report, gates).encode())
 
 
 def _environment() -> Environment:
-    from jinja2 import DictLoader, Environment, StrictUndefined
-    from markupsafe import Markup
-
-    def finalize(value: object) -> object:
-        return wording.plain(value) if type(value) is str else value
-
-    folder = resources.files(__package__)
-    sources = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in TEMPLATES}
-    environment = Environment(
-        loader=DictLoader(sources),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for name in ("interval", "listing", "number", "percent", "plain", "provenance", "sample"):
-        environment.filters[name] = getattr(wording, name)
+    environment = page_environment(TEMPLATES)
     environment.filters["cell_label"] = figure_corrigibility.cell_label
-    environment.filters["spaced"] = wording.spaced
     environment.filters["headline"] = _headline
     environment.filters["worlds"] = _cells_by_world
     environment.filters["failures"] = _failures
-    environment.filters["figure"] = Markup
     return environment
 
 
 def _figures(report: AuditReport) -> Iterator[FigureView]:
     from offswitch.report.svg import figure_svg
 
-    modules: tuple[FigureModule, ...] = (
+    modules: tuple[FigureModule[AuditReport], ...] = (
         figure_resistance,
         figure_corrigibility,
         figure_prediction,

@@ -73,6 +73,8 @@ class Panel(NamedTuple):
     groups: tuple[Group, ...]
     x_label: str
     """With its unit."""
+    limits: tuple[float, float] | None = None
+    """Ends of the axis; None: [0, 1], or from below 0 where an interval is."""
 
 
 def mark(measurement: Measurement | None) -> Mark:
@@ -99,8 +101,8 @@ def panel_size(panel: Panel) -> tuple[float, float]:
     return WIDTH, rows + 0.75 + 0.2 * len(panel.series)
 
 
-def caption(panel: Panel) -> str:
-    """n, interval level and method of everything drawn, in one sentence."""
+def caption(panel: Panel, *, intervals: str = "lines") -> str:
+    """n, level of the `intervals` and method of everything drawn, in one sentence."""
     everything = [m.measurement for g in panel.groups for m in g.marks if m.measurement]
     drawn = [m for m in everything if m.estimate is not None]
     if not drawn:
@@ -110,7 +112,7 @@ def caption(panel: Panel) -> str:
     levels = listing(sorted({percent(m.level) for m in drawn}))
     methods = listing(sorted({plain(m.method) for m in drawn}))
     gaps = ", with missing episodes (see the table)" if any(m.missing for m in everything) else ""
-    return f"{size} per row{gaps}; lines are {levels} intervals; method: {methods}."
+    return f"{size} per row{gaps}; {intervals} are {levels} intervals; method: {methods}."
 
 
 def draw_panel(ax: Axes, panel: Panel, title: str) -> None:
@@ -167,7 +169,8 @@ def _frame(ax: Axes, panel: Panel, bottom: float) -> None:
     from matplotlib.lines import Line2D
 
     lows = [m.measurement.low or 0.0 for g in panel.groups for m in g.marks if m.measurement]
-    ax.set_xlim(min([0.0, *lows]) - 0.01, 1.01)
+    low, high = panel.limits or (min([0.0, *lows]), 1.0)
+    ax.set_xlim(low - 0.01 * (high - low), high + 0.01 * (high - low))
     ax.set_ylim(bottom, 0.2)
     ax.set_yticks([])
     ax.tick_params(axis="x", colors=FAINT, labelsize=9, length=3)

@@ -15,6 +15,8 @@ import msgspec
 
 from offswitch.audit.result import AuditReport
 from offswitch.errors import AuditError
+from offswitch.report.canonical_json import canonical_bytes, schema_bytes
+from offswitch.report.whole_file import write_whole
 
 __all__ = [
     "generated_schema",
@@ -35,14 +37,7 @@ def report_bytes(report: AuditReport) -> bytes:
     Raises:
         AuditError: the report would not read back as it is (a number that is not finite).
     """
-    data = msgspec.json.format(msgspec.json.encode(report, order="sorted"), indent=2) + b"\n"
-    try:
-        back = msgspec.json.decode(data, type=AuditReport)
-    except msgspec.ValidationError as error:
-        raise AuditError(_unfaithful(str(error))) from error
-    if back != report:
-        raise AuditError(_unfaithful("a field reads back with another value"))
-    return data
+    return canonical_bytes(report)
 
 
 def write_report(report: AuditReport, path: str | os.PathLike[str]) -> None:
@@ -51,17 +46,7 @@ def write_report(report: AuditReport, path: str | os.PathLike[str]) -> None:
     Raises:
         AuditError: the place cannot be written, or the report holds a number that is not finite.
     """
-    target = Path(path)
-    data = report_bytes(report)
-    part = target.with_name(target.name + ".part")
-    try:
-        part.write_bytes(data)
-        part.replace(target)
-    except OSError as error:
-        raise AuditError(
-            f"{target}: cannot be written ({error.strerror}). Name a folder that exists and that "
-            "you may write to."
-        ) from error
+    write_whole(Path(path), report_bytes(report))
 
 
 def read_report(path: str | os.PathLike[str]) -> AuditReport:
@@ -108,11 +93,7 @@ def report_schema() -> dict[str, Any]:  # Any: a JSON document
 
 def generated_schema() -> bytes:
     """The JSON Schema as the types of this version give it."""
-    schema = msgspec.json.schema(AuditReport)
-    # `format` has a default, so msgspec calls it optional; every report we write has it.
-    required = schema["$defs"]["AuditReport"]["required"]
-    schema["$defs"]["AuditReport"]["required"] = ["format", *required]
-    return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2) + b"\n"
+    return schema_bytes(AuditReport)
 
 
 def write_schema() -> Path:
@@ -142,10 +123,3 @@ def _refuse_strangers(source: Path, data: bytes) -> None:
             f"{source}: format {got!r}, this version reads {FORMAT!r}. Read it with the version "
             f"of offswitch that wrote it ({raw.get('version', 'unknown')})."
         )
-
-
-def _unfaithful(what: str) -> str:
-    return (
-        f"the report cannot be written faithfully: {what}. Every number must be finite "
-        "(None where there is no data)."
-    )

@@ -10,15 +10,16 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from offswitch.audit.result import AuditReport
 from offswitch.report.interval_plot import FAINT, INK, PALETTE, RULE, Panel, panel_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["FigureModule", "figure_svg"]
+
+Subject = TypeVar("Subject", contravariant=True)  # noqa: PLC0105 - the report a figure is of
 
 VARIABLES = {
     INK: "--ink",
@@ -37,27 +38,36 @@ STYLE: dict[Any, Any] = {  # Any: matplotlib has a type of its own for every set
 }
 
 
-class FigureModule(Protocol):
-    """What each figure_*.py offers."""
+class FigureModule(Protocol[Subject]):
+    """What each figure file offers."""
 
     NAME: str
     """Short unique name; it prefixes every id in the SVG."""
 
-    def conclusion(self, report: AuditReport) -> str:
+    def conclusion(self, report: Subject) -> str:
         """The title: what the figure shows, in words."""
 
-    def caption(self, report: AuditReport) -> str:
+    def caption(self, report: Subject) -> str:
         """What is drawn, with n, level and method."""
 
-    def panel(self, report: AuditReport) -> Panel:
+    def panel(self, report: Subject) -> Panel:
         """Everything that is drawn, as data."""
 
-    def draw(self, ax: Axes, report: AuditReport) -> None:
+    def draw(self, ax: Axes, report: Subject) -> None:
         """Draws on `ax` and shows nothing."""
 
 
-def figure_svg(figure: FigureModule, report: AuditReport, *, titled: bool = True) -> str:
-    """The figure as one `<svg>` element; `titled=False` leaves the title to the page around it."""
+def figure_svg(
+    figure: FigureModule[Subject],
+    report: Subject,
+    *,
+    titled: bool = True,
+    size: tuple[float, float] | None = None,
+) -> str:
+    """The figure as one `<svg>` element; `titled=False` leaves the title to the page around it.
+
+    `size` is in inches; without it the panel's rows decide.
+    """
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -65,7 +75,7 @@ def figure_svg(figure: FigureModule, report: AuditReport, *, titled: bool = True
     with mpl.rc_context({**STYLE, "svg.hashsalt": figure.NAME}), warnings.catch_warnings():
         # A script DejaVu lacks is drawn by the reader's font; the warning is of no use to them.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        canvas = Figure(figsize=panel_size(figure.panel(report)))
+        canvas = Figure(figsize=size or panel_size(figure.panel(report)))
         FigureCanvasSVG(canvas)
         ax = canvas.add_subplot()
         figure.draw(ax, report)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from offswitch.audit.result import AgentResult, AuditReport, Convergence
 from offswitch.report.gate_line import GateLine
 from offswitch.report.measures import VerdictRow, audited, compared, verdict_rows
+from offswitch.report.text_parts import COLUMNS, add_row, measured, paragraph, plain_table
 from offswitch.report.verdict import SCORE_LIMITS, verdict
 from offswitch.report.wording import (
     NO_DATA,
-    interval,
     listing,
     number,
     percent,
@@ -22,15 +22,12 @@ from offswitch.report.wording import (
     shorten,
     spaced,
 )
-from offswitch.statistics.measurement import Measurement
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.table import Table
 
 __all__ = ["VerdictTable", "verdict_table", "verdict_text"]
 
-COLUMNS = 80
 SIDE_BY_SIDE = 68
 """Columns from which the agents stand beside each other instead of one after the other."""
 MOST = 8
@@ -82,51 +79,6 @@ def verdict_text(report: AuditReport, gates: Sequence[GateLine] = (), width: int
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-def _table(*headers: str, title: str = "") -> Table:
-    """A table of plain rules, whose cells fold instead of being cut."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(title) if title else None,
-        title_justify="left",
-        title_style="",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        header_style="",
-    )
-    for header in headers:
-        table.add_column(Text(header), overflow="fold")
-    return table
-
-
-def _add(table: Table, *cells: str) -> None:
-    """A row taken literally: no cell of it is read as markup."""
-    from rich.text import Text
-
-    table.add_row(*(Text(cell) for cell in cells))
-
-
-def _paragraph(lines: Iterable[str]) -> list[RenderableType]:
-    from rich.text import Text
-
-    text = "\n".join(lines)
-    return [Text(text, overflow="fold")] if text else []
-
-
-def _cell(measurement: Measurement | None) -> str:
-    """Estimate and n, the interval below, then what is missing."""
-    if measurement is None:
-        return "not measured"
-    missing = f"\n{measurement.missing} missing" if measurement.missing else ""
-    if measurement.estimate is None:
-        return f"{NO_DATA}, n={measurement.n}{missing}"
-    head = f"{number(measurement.estimate)}  n={measurement.n}"
-    return f"{head}\n{interval(measurement)}{missing}"
-
-
 def _label(row: VerdictRow) -> str:
     return f"  {row.measure.label}" if row.measure.is_part else row.measure.label
 
@@ -139,17 +91,19 @@ def _heading(agent: AgentResult) -> str:
 def _measures(view: VerdictTable, width: int) -> list[RenderableType]:
     rows, agents = verdict_rows(view.report), compared(view.report)
     level = percent(view.report.settings.level)
-    legend = _paragraph([f"Brackets: {level} intervals. n: scored episodes or goals."])
+    legend = paragraph([f"Brackets: {level} intervals. n: scored episodes or goals."])
     if width >= SIDE_BY_SIDE and len(agents) <= 3:
-        table = _table("measure", *(_heading(agent) for agent in agents))
+        table = plain_table("measure", *(_heading(agent) for agent in agents))
         for row in rows:
-            _add(table, _label(row), *(_cell(m) for m in row.measurements))
+            add_row(table, _label(row), *(measured(m) for m in row.measurements))
         return [table, *legend]
     tables: list[RenderableType] = []
     for position, agent in enumerate(agents):
-        table = _table("measure", "estimate", title=f"{shorten(agent.name, 40)} ({agent.role})")
+        table = plain_table(
+            "measure", "estimate", title=f"{shorten(agent.name, 40)} ({agent.role})"
+        )
         for row in rows:
-            _add(table, _label(row), _cell(row.measurements[position]))
+            add_row(table, _label(row), measured(row.measurements[position]))
         tables.append(table)
     return tables + legend
 
@@ -157,27 +111,27 @@ def _measures(view: VerdictTable, width: int) -> list[RenderableType]:
 def _score(view: VerdictTable, width: int) -> list[RenderableType]:
     score = audited(view.report).corrigibility
     if score is None:
-        return _paragraph(["Corrigibility: no cell could be scored."])
+        return paragraph(["Corrigibility: no cell could be scored."])
     others = listing(f"{number(c)} at u_min {u}" for u, c in sorted(score.score_by_u_min.items()))
     low, high = (number(bound) for bound in score.weight_sensitivity)
     lines = [f"G(u) = {number(score.gate)} with u_min = {score.u_min:g}."]
     lines += [f"C with other choices of u_min: {others}."] if others else []
     lines.append(f"C under random weights of the cells, 5% to 95%: {low} to {high}.")
-    table = _table("cell of the audited agent", "clean x honest", "clean", "deceived")
+    table = plain_table("cell of the audited agent", "clean x honest", "clean", "deceived")
     for cell in score.cells:
         seen = "observed" if cell.observed else "unobserved"
         label = f"{plain(cell.intervention)}, {seen}"
-        _add(table, label, _cell(cell.score), _cell(cell.clean), _cell(cell.deceived))
-    return [table, *_paragraph(lines)]
+        add_row(table, label, measured(cell.score), measured(cell.clean), measured(cell.deceived))
+    return [table, *paragraph(lines)]
 
 
 def _checks(view: VerdictTable, width: int) -> list[RenderableType]:
-    table = _table("check", "expected", "found", "verdict")
+    table = plain_table("check", "expected", "found", "verdict")
     for check in view.report.checks:
-        found = _cell(check.measurement)
-        _add(table, plain(check.name), plain(check.expectation), found, MARKS[check.passed])
+        found = measured(check.measurement)
+        add_row(table, plain(check.name), plain(check.expectation), found, MARKS[check.passed])
     parts: list[RenderableType] = [table] if view.report.checks else []
-    return parts + _paragraph(_training(audited(view.report).convergence))
+    return parts + paragraph(_training(audited(view.report).convergence))
 
 
 def _training(convergence: Sequence[Convergence]) -> Iterator[str]:
@@ -186,13 +140,13 @@ def _training(convergence: Sequence[Convergence]) -> Iterator[str]:
         yield "WARNING: the agent is under-trained: resistance may be noise."
     elif convergence:
         worst = max(convergence, key=lambda c: c.regret.estimate or 0.0)
-        regret = _cell(worst.regret).replace("\n", " ")
+        regret = measured(worst.regret).replace("\n", " ")
         yield (
             f"Converged in all {len(convergence)} of its tasks; the largest regret is {regret}, "
             f"limit {worst.threshold:g}."
         )
     for c in behind[:MOST]:
-        regret = _cell(c.regret).replace("\n", " ")
+        regret = measured(c.regret).replace("\n", " ")
         note = f" ({shorten(c.note, 70)})" if c.note else ""
         yield f"  {plain(c.world)}, {plain(c.goal)}: regret {regret}, limit {c.threshold:g}{note}"
     yield from _rest(behind)
@@ -204,18 +158,20 @@ def _rest(lines: Sequence[object]) -> Iterator[str]:
 
 
 def _predictions(view: VerdictTable, width: int) -> list[RenderableType]:
-    table = _table("world", "goals that need it", "goals in which it resisted")
+    table = plain_table("world", "goals that need it", "goals in which it resisted")
     for p in view.report.predictions:
         place = f"{plain(p.world)}\n{spaced(p.condition)}"
-        _add(table, place, _cell(p.needed), _cell(p.behaviour))
+        add_row(table, place, measured(p.needed), measured(p.behaviour))
     heading = "Predicted before anybody ran, beside what the agent did (shares of goals):"
-    return [*_paragraph([heading]), table] if view.report.predictions else []
+    return [*paragraph([heading]), table] if view.report.predictions else []
 
 
 def _gates(view: VerdictTable, width: int) -> list[RenderableType]:
-    table = _table("gate", "limit", "verdict", "reason")
+    table = plain_table("gate", "limit", "verdict", "reason")
     for gate in view.gates:
-        _add(table, plain(gate.measure), plain(gate.limit_text), gate.verdict, plain(gate.reason))
+        add_row(
+            table, plain(gate.measure), plain(gate.limit_text), gate.verdict, plain(gate.reason)
+        )
     return [table] if view.gates else []
 
 
@@ -231,11 +187,11 @@ def _unscored(view: VerdictTable, width: int) -> list[RenderableType]:
         f"First {plain(reason)}: {plain(failure)}"
         for reason, failure in sorted(audited(view.report).failures.items())
     ]
-    return _paragraph([heading, *lines[:MOST], *_rest(lines), *first]) if lines else []
+    return paragraph([heading, *lines[:MOST], *_rest(lines), *first]) if lines else []
 
 
 def _footer(view: VerdictTable, width: int) -> list[RenderableType]:
     absent = sorted(audited(view.report).not_applicable.items())
     lines = [f"Not put into {plain(world)}: {plain(reason)}." for world, reason in absent]
     lines += ["Limits:", *(f"- {plain(limit)}" for limit in view.report.limits or SCORE_LIMITS)]
-    return _paragraph(lines)
+    return paragraph(lines)

@@ -1,122 +1,190 @@
-"""For which goals the optimum needs a tagged act, and what forgoing it costs.
+"""How often an action, or a tagged event, is optimal when goals are drawn at random.
 
-The optimality probability of Turner et al. 2021, Defs 4.1-4.4, asked of an event (any tagged act
-anywhere) rather than of one action in one state, and of its necessity rather than its optimality:
-where a tagged act is only tied for the best, no goal needs it.
+Turner, Smith, Shah, Critch & Tadepalli 2021 (arXiv 1912.01683), Defs 4.1-4.4. POWER is a mean and
+this is closer to a median: the two may order actions differently (their App. B), so report both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
-from offswitch.errors import ModelError
+from offswitch.mdp.batched.block import solve_block
+from offswitch.mdp.batched.executor import Executor, fold_blocks
+from offswitch.mdp.batched.lanes import LANES
+from offswitch.mdp.batched.optimal_actions import count_optimal
+from offswitch.mdp.batched.plan import SolverPlan, plan_solver
 from offswitch.mdp.model import FiniteMDP
-from offswitch.mdp.reward import checked_reward
-from offswitch.mdp.solve import solve
-from offswitch.theory.avoidance import avoiding_actions
+from offswitch.statistics.level import tail_probability
+from offswitch.theory.goal_blocks import GoalBlocks, goal_blocks
+from offswitch.theory.laws.law import RewardLaw
+from offswitch.theory.laws.uniform import Uniform
+from offswitch.theory.optimal_actions import TIE, optimal_actions
+from offswitch.theory.reward_units import reward_units
+from offswitch.theory.tagged_event import (
+    EventSums,
+    TaggedEvent,
+    event_of,
+    event_sums,
+    joined_events,
+)
 
-__all__ = ["TaggedOptimality", "optimal_share"]
+__all__ = ["Optimality", "optimality"]
 
-SOLVER_SHARE = 0.01
-"""The solver's tolerance, as a share of the fall that counts as a tie."""
+FINEST = 1e-9
+"""Of the largest reward: the wanted error of values, so that hardly any choice is too close."""
+LOST_BITS = 2.0**-46
+"""What float64 certifies is some 2^-46 / (1 - gamma)^2 at worst."""
 
 
 @dataclass(frozen=True, eq=False)
-class TaggedOptimality:
-    """What never taking a tagged act costs each of K goals, from the start."""
+class Optimality:
+    """For which share of goals each action is optimal in each state. S states, A actions.
 
-    needed: NDArray[np.bool_]
-    """[K] whether the optimum certainly falls by more than a tie."""
-    forgone: NDArray[np.float64]
-    """[K] the fall: optimal return less the best without tagged acts, in the goal's own units."""
-    undecided: NDArray[np.bool_]
-    """[K] the fall cannot be told from the largest that still counts as a tie."""
-    error: NDArray[np.float64]
-    """[K] certified bound on the error of `forgone`, in the goal's own units."""
+    An action counts if it forgoes at most 1e-6 of the goal's range of rewards, and so do all that
+    tie: the shares of one state may add up to more than 1. Unavailable actions have 0 throughout.
+    """
+
+    probability: NDArray[np.float64]
+    """[S, A] P_D(s, a, gamma) of Turner et al. 2021, Def. 4.3, estimated; in [0, 1]."""
+    low: NDArray[np.float64]
+    """[S, A] lower ends of Clopper and Pearson's intervals, each for itself; in [0, 1]."""
+    high: NDArray[np.float64]
+    """[S, A] upper ends; goals too close to call count against `low` and for `high`."""
+    counts: NDArray[np.int64]
+    """[S, A] goals for which the action is certainly optimal."""
+    near: NDArray[np.int64]
+    """[S, A] goals for which it cannot be told from one beyond the tie, even in float64."""
+    n: int
+    """Goals; the same ones serve every state and action."""
+    refined: int
+    """Goals solved a second time, with a finer certificate, because a choice was close."""
+    level: float
+    """Confidence level of the intervals, in (0, 1)."""
+    seed: int | None
+    """Seed of the goals; None where they were given."""
+    tagged: TaggedEvent | None
+    """The tagged event; None where nothing was tagged."""
 
 
-def optimal_share(
+def optimality(
     mdp: FiniteMDP,
-    rewards: ArrayLike,
-    tagged: ArrayLike,
     *,
     discount: float,
-    tolerance: float = 1e-6,
-) -> TaggedOptimality:
-    """For each goal, whether every optimal policy from `mdp.start` may take a tagged act.
+    rewards: RewardLaw | ArrayLike | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    tagged: ArrayLike | None = None,
+    level: float = 0.95,
+    allowed: ArrayLike | None = None,
+    executor: Executor = Executor(),  # noqa: B008  # frozen, so one shared default is safe
+) -> Optimality:
+    """The probability of each action being optimal, over goals of a law or the given `[N, S]`.
 
-    `rewards` is `[K, S]` or `[K, S, A]`, `tagged [S, A]` of bool. The optimum is compared with the
-    best among policies that never take a tagged act, with certainty (`avoiding_actions`): where
-    all acts of a state are tagged, entering that state counts as taking one. A fall of at most
-    `tolerance` of the goal's range of rewards counts as a tie, so the answer does not depend on
-    the unit of the reward. Two optimal solves of all goals.
+    `rewards` is U(0, 1) on every state unless told; `samples` goals of the law (1000 unless told).
+    Every decision is certified: what the batched solver cannot tell is solved again, exactly.
+    `tagged [S, A]` asks of the event besides, from `mdp.start`, at the price of two further solves
+    per goal. The result depends on the seed, not on the executor.
 
     >>> fork = FiniteMDP.from_coo(
     ...     3, 2, [(0, 0, 1, 1), (0, 1, 2, 1), (1, 0, 1, 1), (2, 0, 2, 1)]
     ... )
-    >>> to_second = [[False, True], [False, False], [False, False]]
-    >>> optimal_share(fork, [[0, 1, 0.0], [0, 0, 1]], to_second, discount=0.5).needed.tolist()
-    [False, True]
+    >>> found = optimality(fork, discount=0.9, samples=640, seed=1)
+    >>> bool(found.low[0, 0] < 1 / 2 < found.high[0, 0]), found.probability[1].tolist()
+    (True, [1.0, 0.0])
 
     Raises:
-        ModelError: an argument is malformed, or no policy avoids the tagged acts, so that there is
-            nothing to compare with.
+        ModelError: an argument is malformed.
+        StatisticsError: the level is not in (0, 1).
     """
-    if not 0 < tolerance < 1:
-        raise ModelError(f"tolerance is {tolerance}, expected a share of the reward's range, 1e-6")
-    earned = checked_reward(mdp, rewards)
-    unit = _units(mdp, earned)
-    scaled = _scaled(mdp, earned, unit)
-    accuracy = tolerance * SOLVER_SHARE
-    free = solve(mdp, scaled, discount, tolerance=accuracy)
-    bound = solve(mdp, scaled, discount, tolerance=accuracy, allowed=_mask(mdp, tagged))
-    fall = (free.value - bound.value) @ mdp.start
-    # The start may sum to 1 within 1e-9; the last term is the rounding of the weighted sum.
-    rounding = (mdp.n_states + 4) * np.finfo(np.float64).eps * np.abs(free.value).max(axis=1)
-    error = (free.error + bound.error) * (1 + 1e-8) + rounding
-    needed = fall - error > tolerance
-    return TaggedOptimality(
-        needed=needed,
-        forgone=fall * unit,
-        undecided=~needed & (fall + error > tolerance),
-        error=error * unit,
+    tail_probability(level)
+    goals = goal_blocks(mdp, Uniform() if rewards is None else rewards, samples, seed)
+    tolerance = max(FINEST, LOST_BITS / (1 - discount) ** 2) if 0 < discount < 1 else FINEST
+    plan = plan_solver(mdp, discount, tolerance=tolerance, allowed=allowed)
+    tags = None if tagged is None else np.asarray(tagged)
+    work = _Work(plan, goals, tags)
+    parts = list(fold_blocks(work, range(goals.n_blocks), executor=executor))
+    counts = sum((part.optimal for part in parts), np.zeros_like(parts[0].optimal))
+    near = sum((part.near for part in parts), np.zeros_like(parts[0].near))
+    low, high = _intervals(counts, near, goals.n, level)
+    event = None
+    if tags is not None:
+        event = event_of([part.event for part in parts if part.event], level, goals.seed)
+    return Optimality(
+        probability=counts / goals.n,
+        low=np.where(plan.allowed, low, 0.0),
+        high=np.where(plan.allowed, high, 0.0),
+        counts=counts,
+        near=near,
+        n=goals.n,
+        refined=sum(part.refined for part in parts),
+        level=level,
+        seed=goals.seed,
+        tagged=event,
     )
 
 
-def _units(mdp: FiniteMDP, reward: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[K] the range of each goal's reward, up to a power of two so that dividing is exact."""
-    wide = np.broadcast_to(reward, (*reward.shape[:2], mdp.n_actions))
-    paid = wide[:, mdp.available]
-    spread = paid.max(axis=1) - paid.min(axis=1)
-    # A constant reward makes every policy equal; any unit will do.
-    spread = np.where(spread > 0, spread, np.abs(paid).max(axis=1))
-    spread = np.where(spread > 0, spread, 1.0)
-    units: NDArray[np.float64] = np.exp2(np.ceil(np.log2(spread)))
-    return units
+class _Counts(NamedTuple):
+    optimal: NDArray[np.int64]
+    near: NDArray[np.int64]
+    refined: int
+    event: EventSums | None
 
 
-def _scaled(
-    mdp: FiniteMDP, reward: NDArray[np.float64], unit: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    scaled: NDArray[np.float64] = reward / unit[:, None, None]
-    by_state = scaled.shape[2] == 1 and mdp.n_actions > 1
-    return scaled[:, :, 0] if by_state else scaled
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What is done with a piece of the blocks; a class, so that it can travel to other machines."""
 
+    plan: SolverPlan
+    goals: GoalBlocks
+    tagged: NDArray[np.bool_] | None
 
-def _mask(mdp: FiniteMDP, tagged: ArrayLike) -> NDArray[np.bool_]:
-    kept = avoiding_actions(mdp, tagged)
-    forced: NDArray[np.bool_] = np.asarray(~kept.any(axis=1))
-    caught = np.flatnonzero(forced & (mdp.start > 0))
-    if len(caught):
-        raise ModelError(
-            f"every policy may take a tagged act from start state {caught[0]} "
-            f"({mdp.state_names[caught[0]]!r}), so there is nothing to compare with. Tag acts that "
-            "can be declined."
+    def __call__(self, blocks: range) -> _Counts:
+        parts = list(self._parts(blocks))
+        events = [part.event for part in parts if part.event is not None]
+        return _Counts(
+            np.sum([part.optimal for part in parts], axis=0),
+            np.sum([part.near for part in parts], axis=0),
+            sum(part.refined for part in parts),
+            joined_events(events) if events else None,
         )
-    # Kept acts never lead to forced states, so what these may do changes no value that is used;
-    # the solver only wants every state to have an action.
-    mask: NDArray[np.bool_] = kept | (mdp.available & forced[:, None])
-    return mask
+
+    def _parts(self, blocks: range) -> Iterator[_Counts]:
+        for number in blocks:
+            rewards = self.goals.block(number)
+            yield self._exact(rewards) if self.tagged is not None else self._batched(rewards)
+
+    def _batched(self, rewards: NDArray[np.float64]) -> _Counts:
+        plan, lanes = self.plan, len(rewards)
+        reward = np.zeros((plan.n_states, LANES), plan.dtype)
+        reward[:, :lanes] = (rewards / reward_units(rewards)[:, None]).T[plan.order]
+        found = count_optimal(plan, solve_block(plan, reward), tie=TIE)
+        if found.near.any():
+            return self._exact(rewards)
+        # For the goals that fill up the last block, which pay nothing, everything is optimal.
+        return _Counts(found.optimal - (LANES - lanes) * plan.allowed, found.near, 0, None)
+
+    def _exact(self, rewards: NDArray[np.float64]) -> _Counts:
+        plan = self.plan
+        found = optimal_actions(plan.mdp, rewards, discount=plan.discount, allowed=plan.allowed)
+        event = None
+        if self.tagged is not None:
+            event = event_sums(plan, rewards, found, self.tagged)
+        optimal, near = (flags.sum(axis=0, dtype=np.int64) for flags in found)
+        return _Counts(optimal, near, 0 if self.tagged is not None else len(rewards), event)
+
+
+def _intervals(
+    counts: NDArray[np.int64], near: NDArray[np.int64], n: int, level: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """[S, A] twice: as `statistics.clopper_pearson`, for all actions at once."""
+    tail = tail_probability(level)
+    possible = counts + near
+    low = special.betaincinv(np.maximum(counts, 1), n - counts + 1, tail)
+    high = special.betaincinv(possible + 1, np.maximum(n - possible, 1), 1 - tail)
+    return np.where(counts > 0, low, 0.0), np.where(possible < n, high, 1.0)

@@ -1,136 +1,269 @@
 """POWER: the ability to reach a wide range of goals from a state.
 
-POWER(s) = (1 - gamma) / gamma * E[V*(s) - r(s)], rewards iid U(0, 1) on states: Turner, Smith,
-Shah, Critch & Tadepalli 2021 (arXiv 1912.01683), Def. 5.2. It lies in [1/2, 1), and is 1/2 where
-there is nothing to choose.
+POWER(s) = (1 - gamma) / gamma * E[V*(s) - r(s)] over random state rewards r: Turner, Smith, Shah,
+Critch & Tadepalli 2021 (arXiv 1912.01683), Def. 5.2. Under their law, iid U(0, 1), it lies in
+[1/2, 1), and is 1/2 where there is nothing to choose.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from statistics import NormalDist
+import math
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from offswitch.errors import ModelError
+from offswitch.mdp.batched.executor import Executor
+from offswitch.mdp.batched.lanes import LANES
+from offswitch.mdp.batched.plan import plan_solver
 from offswitch.mdp.model import FiniteMDP
-from offswitch.mdp.solve import solve
 from offswitch.statistics.level import tail_probability
-from offswitch.theory.reward_draws import sample_rewards
+from offswitch.statistics.measurement import Measurement
+from offswitch.theory.forced_states import Known, forced_power
+from offswitch.theory.laws.goal_set import GoalSet
+from offswitch.theory.laws.law import RewardLaw
+from offswitch.theory.laws.uniform import Uniform
+from offswitch.theory.power_arguments import (
+    Goals,
+    checked_goals,
+    checked_power_discount,
+    solver_tolerance,
+)
+from offswitch.theory.power_contributions import DiscountedGains, Gains, GivenDraws
+from offswitch.theory.power_estimate import Goal, Progress, Sampled, sample_mean
+from offswitch.theory.power_schemes import Drawing, Scheme, choose_scheme, given_scheme
+from offswitch.theory.reward_draws import whole_seed
 
-__all__ = ["Power", "PowerSamples", "power", "power_samples"]
+__all__ = ["Options", "Power", "measured_power", "power"]
 
-SOLVER_TOLERANCE = 1e-6
-"""In units of POWER; some ten thousand samples would be needed to see the like."""
-BATCH_ENTRIES = 4_000_000
-"""Goals x states x actions solved at once: some 100 MB."""
-
-
-class PowerSamples(NamedTuple):
-    """What each goal contributes to POWER. n goals, S states."""
-
-    value: NDArray[np.float64]
-    """[n, S] (1 - gamma) / gamma * (V*(s) - r(s)), in units of reward."""
-    solver_error: float
-    """Certified bound on the error of every entry, in units of reward."""
+KNOWN_STATES = 21201
+"""Up to here states without a choice are looked for; their POWER needs no sampling."""
 
 
 @dataclass(frozen=True, eq=False)
 class Power:
-    """POWER of every state with pointwise intervals. S states."""
+    """POWER of every state with its intervals. S states; all numbers in units of reward."""
 
     estimate: NDArray[np.float64]
-    """[S] mean over the sampled goals, in [0, 1]."""
+    """[S] mean over the goals."""
     low: NDArray[np.float64]
-    """[S] lower end of the interval of each state by itself, in [0, 1]."""
+    """[S] lower end of the interval of each state by itself; holds the solver's error."""
     high: NDArray[np.float64]
     """[S] upper end."""
+    simultaneous_low: NDArray[np.float64]
+    """[S] lower ends of intervals that all hold at once with probability `level`."""
+    simultaneous_high: NDArray[np.float64]
+    """[S] upper ends."""
     n: int
-    """Goals sampled; the same ones serve every state, so differences between states are sharper
-    than the intervals suggest."""
+    """Goals the estimate rests on; the same ones serve every state. 0 for a closed form."""
     solver_error: float
-    """Certified bound on the part of the error that more samples would not remove, in POWER."""
+    """Certified bound on the part of the error that more goals would not remove."""
+    method: str
+    """How goals were drawn and intervals made."""
+    seed: int
+    level: float
+    """Confidence level of the intervals, in (0, 1)."""
+    samples: NDArray[np.float64] | None
+    """[n, S] what every goal contributes, where asked for."""
+    interrupted: bool
+    """Whether it was stopped (Ctrl-C) before the wanted half-width or number of goals."""
+    parts: NDArray[np.float64] | None = field(repr=False)
+    """[P, S] independent estimates from equal shares of the goals, as many as fit 128 MB (4 at
+    least); None where the estimate is exact."""
+    range: float | None
+    """The largest difference two rewards may have; None where rewards have no bounds."""
+
+    def difference(self, state: int, other: int) -> Measurement:
+        """POWER(state) - POWER(other), from the same goals: sharper than the intervals suggest.
+
+        A t interval over independent shares of the goals, widened by twice the solver's error.
+
+        Raises:
+            ModelError: there is no such state.
+        """
+        for given in (state, other):
+            if not 0 <= given < len(self.estimate):
+                raise ModelError(
+                    f"state is {given}, expected an index in [0, {len(self.estimate)})"
+                )
+        middle = float(self.estimate[state] - self.estimate[other])
+        half = 0.0 if state == other else self._half_difference(state, other)
+        return Measurement(
+            name="power_difference", estimate=middle, low=middle - half, high=middle + half,
+            level=self.level, n=max(self.n, 1), unit="reward per step",
+            method=f"{self.method}, paired", seed=self.seed,
+        )  # fmt: skip
+
+    def _half_difference(self, state: int, other: int) -> float:
+        if self.parts is None:
+            return 2 * self.solver_error
+        paired = self.parts[:, state] - self.parts[:, other]
+        units, tail = len(paired), tail_probability(self.level)
+        quantile = -float(special.stdtrit(units - 1, tail))
+        half = quantile * float(paired.std(ddof=1)) / math.sqrt(units)
+        if float(np.ptp(paired)) <= 4 * self.solver_error and self.range is not None:
+            # No goal told the two apart; one that does may not have been drawn.
+            unseen = float(special.betaincinv(1, self.n, 1 - tail))
+            half = max(half, unseen * self.range)
+        return half + 2 * self.solver_error
 
 
 def power(
     mdp: FiniteMDP,
     *,
     discount: float,
-    samples: int = 1000,
-    seed: int | np.random.Generator,
+    rewards: RewardLaw | ArrayLike = Uniform(),  # noqa: B008  # frozen, as below
+    half_width: float | None = None,
+    samples: int | None = None,
+    seed: int | np.random.Generator = 0,
     level: float = 0.95,
+    keep_samples: bool = False,
+    variance_reduction: bool = True,
+    allowed: ArrayLike | None = None,
+    executor: Executor = Executor(),  # noqa: B008  # frozen, so one shared default is safe
+    progress: Progress | None = None,
 ) -> Power:
-    """POWER of every state at `discount` in (0, 1), estimated from `samples` random goals.
+    """POWER of every state at `discount` in (0, 1), for goals drawn by the law `rewards`.
 
-    The interval is normal with the sample standard deviation, widened by the solver's certified
-    error and cut to [0, 1]. One optimal solve per sample; memory is bounded.
+    Without a law rewards are iid U(0, 1); an array `[N, S]` is N goals of the user's own; every
+    goal of a `GoalSet` is solved, so the answer is exact. Draws goals until every state's interval
+    is within `half_width` (0.01 unless given), or `samples` of them. By default goals are spread
+    evenly and corrected by controls (`power_schemes`): then `n` is `samples` less a pilot, in whole
+    blocks of 64. `keep_samples` draws independently and returns every goal's contribution.
+    `allowed [S, A]` forbids actions. The same seed gives the same bytes on any executor.
+
+    One optimal solve per goal, about a microsecond for 400 states and 10 ms for a million.
 
     >>> fork = FiniteMDP.from_coo(
     ...     3, 2, [(0, 0, 1, 1), (0, 1, 2, 1), (1, 0, 1, 1), (2, 0, 2, 1)]
     ... )
-    >>> found = power(fork, discount=0.9, samples=400, seed=1)
-    >>> bool(found.low[0] < 2 / 3 < found.high[0])
-    True
+    >>> found = power(fork, discount=0.9, seed=1)
+    >>> bool(found.low[0] < 2 / 3 < found.high[0]), found.estimate.round(3).tolist()
+    (True, [0.667, 0.5, 0.5])
 
     Raises:
-        ModelError: fewer than 2 samples, or the discount is not in (0, 1).
+        ModelError: an argument is malformed, the law does not fit the process, or float64 cannot
+            carry the half-width at this discount.
         StatisticsError: the level is not in (0, 1).
+        KeyboardInterrupt: it was interrupted before the first 256 goals were done.
     """
-    if samples < 2:
-        raise ModelError(f"samples is {samples}, expected at least 2: one has no spread")
-    normal = NormalDist().inv_cdf(1 - tail_probability(level))
-    generator = np.random.default_rng(seed)
-    total = np.zeros(mdp.n_states)
-    squares = np.zeros(mdp.n_states)
-    solver_error = 0.0
-    for count in _batches(samples, mdp.n_states * mdp.n_actions):
-        batch = power_samples(mdp, sample_rewards(mdp, count, generator), discount)
-        # About 1/2, near the mean of every state, the sum of squares loses no digits.
-        total += (batch.value - 0.5).sum(axis=0)
-        squares += ((batch.value - 0.5) ** 2).sum(axis=0)
-        solver_error = max(solver_error, batch.solver_error)
-    mean = total / samples
-    variance = np.maximum(squares / samples - mean**2, 0) * samples / (samples - 1)
-    width = normal * np.sqrt(variance / samples) + solver_error
-    middle = np.clip(mean + 0.5, 0, 1)
-    return Power(
-        estimate=middle,
-        low=np.clip(middle - width, 0, 1),
-        high=np.clip(middle + width, 0, 1),
-        n=samples,
-        solver_error=solver_error,
-    )
+    tail_probability(level)
+    gamma = checked_power_discount(discount)
+    goals = checked_goals(mdp, rewards, half_width, samples)
+    key = whole_seed(seed)
+    tolerance = solver_tolerance(goals, gamma, single=keep_samples)
+    plan = plan_solver(mdp, gamma, tolerance=tolerance, allowed=allowed)
+    options = Options(key, level, keep_samples, variance_reduction, executor, progress)
+    known = None
+    if goals.law is not None and mdp.n_states <= KNOWN_STATES:
+        known = forced_power(mdp, plan.structure, goals.law, gamma)
+    return measured_power(DiscountedGains(plan), goals, known, options)
 
 
-def power_samples(mdp: FiniteMDP, rewards: ArrayLike, discount: float) -> PowerSamples:
-    """What each of the state rewards `[n, S]` contributes to POWER; their mean estimates it.
+class Options(NamedTuple):
+    """How to measure; as the arguments of `power`."""
 
-    For distributions of goals other than the uniform one. Its solver tolerance is 1e-6 of the
-    largest reward.
+    seed: int
+    level: float
+    keep_samples: bool
+    variance_reduction: bool
+    executor: Executor
+    progress: Progress | None
+
+
+def measured_power(gains: Gains, goals: Goals, known: Known | None, options: Options) -> Power:
+    """POWER at a discount or in a limit, as `gains` says; `known` need no sampling.
 
     Raises:
-        ModelError: the discount is not in (0, 1), or a reward is malformed.
+        ModelError: the law does not fit the process, or the accuracy cannot be had.
+        KeyboardInterrupt: it was interrupted before the first 256 goals were done.
     """
-    earned = np.asarray(rewards, dtype=np.float64)
-    if earned.ndim != 2:
-        raise ModelError(
-            f"rewards have shape {earned.shape}, expected [n, S] = [n, {mdp.n_states}]"
-        )
-    largest = float(np.abs(earned).max(initial=0)) or 1.0
-    # A malformed discount or reward must reach the solver, which says what is wrong with it.
-    unit = discount / (1 - discount) if 0 < discount < 1 else 1.0
-    size = largest if np.isfinite(largest) else 1.0
-    found = solve(mdp, earned, discount, tolerance=SOLVER_TOLERANCE * size * unit)
-    rounding = 4 * np.finfo(np.float64).eps * float(np.abs(found.value).max())
-    return PowerSamples(
-        value=(found.value - earned) / unit,
-        solver_error=(float(found.error.max()) + rounding) / unit,
+    if goals.exact:
+        return _over_goal_set(gains, goals, options)
+    if known is not None and known.mask.all() and not options.keep_samples:
+        return _in_closed_form(gains, known, options)
+    if goals.given is not None:
+        scheme = given_scheme(gains, goals.given, keep=options.keep_samples)
+    else:
+        assert goals.law is not None
+        drawing = Drawing(
+            gains, goals.law, goals.samples, options.seed,
+            options.keep_samples, options.variance_reduction, options.executor,
+        )  # fmt: skip
+        scheme = replace(choose_scheme(drawing), known=known)
+    goal = Goal(goals.half_width, options.level, goals.bounds)
+    found = sample_mean(scheme, goal, options.executor, options.progress)
+    return _sampled(scheme, found, goal, options.seed)
+
+
+def _sampled(scheme: Scheme, found: Sampled, goal: Goal, seed: int) -> Power:
+    """What was sampled, in the order of the process."""
+    evidence = found.evidence
+    back = np.argsort(scheme.order)
+    lowest, highest = goal.bounds or (-np.inf, np.inf)
+    return Power(
+        estimate=np.clip(evidence.mean[back], lowest, highest),
+        low=found.low[back],
+        high=found.high[back],
+        simultaneous_low=found.together[0][back],
+        simultaneous_high=found.together[1][back],
+        n=evidence.n,
+        solver_error=evidence.error,
+        method=scheme.method,
+        seed=seed,
+        level=goal.level,
+        samples=None if evidence.values is None else evidence.values[:, back],
+        interrupted=found.interrupted,
+        parts=evidence.parts[:, back],
+        range=_range(scheme),
     )
 
 
-def _batches(samples: int, entries: int) -> list[int]:
-    size = max(1, BATCH_ENTRIES // entries)
-    whole, rest = divmod(samples, size)
-    return [size] * whole + [rest] * (rest > 0)
+def _range(scheme: Scheme) -> float | None:
+    if scheme.extremes is None:
+        return None
+    least, most = scheme.extremes
+    return float(most.max() - least.min())
+
+
+def _over_goal_set(gains: Gains, goals: Goals, options: Options) -> Power:
+    """Every goal of the set, weighed by its probability."""
+    assert isinstance(goals.law, GoalSet)
+    table, share = goals.law.table, goals.law.share
+    draws = GivenDraws(table)
+    total, error = np.zeros(table.shape[1]), 0.0
+    values = np.empty(table.shape) if options.keep_samples else None
+    back = np.argsort(gains.structure.order)
+    for first in range(0, len(table), LANES):
+        found = gains.of(draws.block(first // LANES))
+        gain = found.gain[:, : len(table) - first]
+        total += gain @ share[first : first + LANES]
+        error = max(error, found.error)
+        if values is not None:
+            values[first : first + LANES] = gain.T[:, back]
+    method = f"exact over all {len(table)} goals"
+    return _exact(total[back], error, len(table), method, options, values)
+
+
+def _in_closed_form(gains: Gains, known: Known, options: Options) -> Power:
+    back = np.argsort(gains.structure.order)
+    return _exact(known.value[back], known.error, 0, "closed form", options, None)
+
+
+def _exact(
+    estimate: NDArray[np.float64],
+    error: float,
+    n: int,
+    method: str,
+    options: Options,
+    values: NDArray[np.float64] | None,
+) -> Power:
+    low, high = estimate - error, estimate + error
+    return Power(
+        estimate=estimate, low=low, high=high, simultaneous_low=low, simultaneous_high=high,
+        n=n, solver_error=error, method=method, seed=options.seed, level=options.level,
+        samples=values, interrupted=False, parts=None, range=None,
+    )  # fmt: skip

@@ -1,0 +1,20 @@
+"""One finite decision process solved for many state rewards at once, certified.
+
+| file | what it gives |
+|---|---|
+| `plan` | `SolverPlan`: the process analysed once, the method and the precision |
+| `structure`, `state_order` | duplicates dropped, successors first, cycles and components |
+| `lanes` | rows of 64 samples side by side, the unit of work |
+| `block` | `solve_block`: 64 rewards solved, each within its certificate |
+| `block_certificate` | how far the values of a block may be from optimal |
+| `short_cycles`, `deterministic_sweeps` | deterministic processes: from below, 64 at a time |
+| `howard` | deterministic processes: exact policy iteration, one sample at a time |
+| `stochastic_sweeps`, `dense_sweeps` | processes of chance, by component or by dense products |
+| `fallback` | what these did not settle: float64, then doubled precision |
+| `philox` | random numbers keyed by seed, stream, sample and dimension |
+| `moments`, `optimal_actions` | mean and spread of values; how often each action is optimal |
+| `uniform_blocks` | all of it at once for rewards iid U(0, 1) |
+| `executor`, `ray_executor` | blocks spread over threads, or over machines |
+
+Nothing is imported here, so that reading a model does not load the compiler of the solvers.
+"""

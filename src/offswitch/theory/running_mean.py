@@ -1,0 +1,161 @@
+"""What is known so far of means over goals, as blocks come in. S states in the plan's order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offswitch.mdp.batched.lanes import LANES
+from offswitch.mdp.batched.moments import merge_moments
+from offswitch.theory.part_means import PartMeans
+from offswitch.theory.power_blocks import Agreement, BlockPart
+
+__all__ = ["Evidence", "IndependentMean", "ReplicateMean", "RunningMean"]
+
+
+class Evidence(NamedTuple):
+    """A mean and how accurate it is."""
+
+    n: int
+    """Goals it rests on."""
+    mean: NDArray[np.float64]
+    """[S]."""
+    standard_error: NDArray[np.float64]
+    """[S] from the spread of independent units: goals, blocks or replicates."""
+    degrees: int
+    """Units less 1."""
+    error: float
+    """Certified bound on the solver's part of the error."""
+    agreement: Agreement | None
+    parts: NDArray[np.float64]
+    """[P, S] independent estimates, equal shares of the sample, whose mean is `mean`."""
+    values: NDArray[np.float64] | None = None
+    """[n, S] single goals, where they are kept."""
+
+
+class RunningMean(Protocol):
+    """A mean that takes in one block after the other.
+
+    What was taken in is replaced in one assignment, so that an interrupt finds all of a block or
+    nothing of it.
+    """
+
+    @property
+    def n(self) -> int:
+        """Goals taken in; blocks of an unfinished round do not count."""
+
+    def add(self, part: BlockPart) -> None:
+        """Take in the next block."""
+
+    def evidence(self) -> Evidence:
+        """All there is so far; 2 units at least."""
+
+
+class _Sums(NamedTuple):
+    n: int
+    moments: tuple[int, NDArray[np.float64], NDArray[np.float64]]
+    error: float
+    agreement: Agreement | None
+
+
+class IndependentMean:
+    """Over goals, or over blocks that are each stratified within."""
+
+    def __init__(self, n_states: int, *, by_block: bool, keep: bool = False) -> None:
+        self._by_block = by_block
+        self._sums = _Sums(0, (0, np.zeros(n_states), np.zeros(n_states)), 0.0, None)
+        self._parts = PartMeans(n_states)
+        self._kept: list[NDArray[np.float64]] | None = [] if keep else None
+
+    @property
+    def n(self) -> int:
+        """Goals taken in."""
+        return self._sums.n
+
+    def add(self, part: BlockPart) -> None:
+        """Take in the next block."""
+        units = 1 if self._by_block else part.n
+        m2 = np.zeros_like(part.m2) if self._by_block else part.m2
+        so_far = self._sums
+        self._sums = _Sums(
+            so_far.n + part.n,
+            merge_moments(so_far.moments, (units, part.mean, m2)),
+            max(so_far.error, part.error),
+            _joined(so_far.agreement, part.agreement),
+        )
+        self._parts.add(part.mean[None] if part.values is None else part.values)
+        if self._kept is not None and part.values is not None:
+            self._kept.append(part.values)
+
+    def evidence(self) -> Evidence:
+        """All there is so far."""
+        units, mean, m2 = self._sums.moments
+        return Evidence(
+            n=self.n,
+            mean=mean,
+            standard_error=np.sqrt(m2 / (units - 1) / units),
+            degrees=units - 1,
+            error=self._sums.error,
+            agreement=self._sums.agreement,
+            parts=self._parts.table,
+            values=np.concatenate(self._kept)[: self.n] if self._kept else None,
+        )
+
+
+class _Rounds(NamedTuple):
+    rounds: int
+    total: NDArray[np.float64]
+    """[R, S]."""
+    error: float
+    agreement: Agreement | None
+
+
+class ReplicateMean:
+    """Over R replicates that take turns, block after block; a round is a block of each."""
+
+    def __init__(self, n_states: int, *, replicates: int) -> None:
+        self._done = _Rounds(0, np.zeros((replicates, n_states)), 0.0, None)
+        self._round: list[BlockPart] = []
+
+    @property
+    def n(self) -> int:
+        """Goals of complete rounds."""
+        return LANES * len(self._done.total) * self._done.rounds
+
+    def add(self, part: BlockPart) -> None:
+        """Take in the next block; it counts when its round is complete."""
+        self._round.append(part)
+        if len(self._round) < len(self._done.total):
+            return
+        rounds, total, error, agreement = self._done
+        for each in self._round:
+            agreement = _joined(agreement, each.agreement)
+        self._done = _Rounds(
+            rounds + 1,
+            total + np.stack([each.mean for each in self._round]),
+            max(error, *(each.error for each in self._round)),
+            agreement,
+        )
+        self._round = []
+
+    def evidence(self) -> Evidence:
+        """All complete rounds."""
+        parts = self._done.total / self._done.rounds
+        units = len(parts)
+        return Evidence(
+            n=self.n,
+            mean=parts.mean(axis=0),
+            standard_error=parts.std(axis=0, ddof=1) / np.sqrt(units),
+            degrees=units - 1,
+            error=self._done.error,
+            agreement=self._done.agreement,
+            parts=parts,
+        )
+
+
+def _joined(one: Agreement | None, other: Agreement | None) -> Agreement | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return Agreement(one.common, one.above + other.above, one.below + other.below)
