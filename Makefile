@@ -27,6 +27,7 @@ bench: $(VENV)/.bench ## Speed beside what a user would pick instead, and the ta
 
 schema: $(VENV)/.audit ## Regenerate the JSON Schema of report.json after changing its types
 	$(BIN)/python -c "from offswitch.report import write_schema; write_schema()"
+	$(BIN)/python -c "from offswitch.report.prediction_json import write_prediction_schema as w; w()"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory import power_schemes
 from offswitch.theory.power import power
+from offswitch.theory.sampling import schemes
 
 SIDE = 10
 SOLVES = 1280
@@ -60,7 +60,7 @@ def row(mdp: FiniteMDP, discount: float, repetitions: int) -> list[str]:
     truth = power(mdp, discount=discount, samples=REFERENCE, seed=10**9).estimate
     plain, plain_ms = squared_error(mdp, discount, truth, repetitions, reduced=False)
     both, both_ms = squared_error(mdp, discount, truth, repetitions, reduced=True)
-    with mock.patch.object(power_schemes, "SOBOL_DIMENSIONS", 0):
+    with mock.patch.object(schemes, "SOBOL_DIMENSIONS", 0):
         strata, _ = squared_error(mdp, discount, truth, repetitions, reduced=True)
     return [
         f"{discount:g}", f"{plain / strata:.1f}", f"{plain / both:.1f}", f">= {WANTED:g}",

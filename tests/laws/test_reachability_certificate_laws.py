@@ -11,9 +11,9 @@ from orbits import small_processes
 from offswitch.mdp.hitting import hitting_probability
 from offswitch.mdp.model import FiniteMDP
 from offswitch.mdp.policy import checked_policy
-from offswitch.theory.stop_question import Escape, StopCertificate
-from offswitch.theory.stoppable import stoppable
-from offswitch.theory.verify_stop import verify_stop
+from offswitch.theory.stoppability.stop_question import Escape, StopCertificate
+from offswitch.theory.stoppability.stoppable import stoppable
+from offswitch.theory.stoppability.verify_stop import verify_stop
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
 MASKS = st.lists(st.booleans(), min_size=5, max_size=5).map(np.array)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from offswitch.theory.orbits import chance_of, count_orbit, is_optimal_in, orbit
-from offswitch.theory.retargetability import copies_problems, retargetability, swaps
+from offswitch.theory.goal_sets.orbits import chance_of, count_orbit, is_optimal_in, orbit
+from offswitch.theory.goal_sets.retargetability import copies_problems, retargetability, swaps
 from offswitch.theory.rules.anti_rational import AntiRational
 from offswitch.theory.rules.best_of_k import BestOfK
 from offswitch.theory.rules.boltzmann import Boltzmann

@@ -9,7 +9,7 @@ from offswitch.statistics.exact import exact_measurement
 from offswitch.statistics.measurement import Measurement
 from offswitch.statistics.no_data import no_data
 from offswitch.statistics.proportion import proportion_measurement
-from offswitch.theory.prediction import (
+from offswitch.theory.prediction.report import (
     ActPrediction,
     CertificateFinding,
     CurvePoint,

@@ -18,7 +18,7 @@ from offswitch.report import (
 )
 from offswitch.report.prediction_html import prediction_figures
 from offswitch.report.svg import figure_svg
-from offswitch.theory.prediction import PredictionReport
+from offswitch.theory.prediction.report import PredictionReport
 
 MODULES = (power_map_figure, power_states_figure, optimality_figure, power_discount_figure)
 

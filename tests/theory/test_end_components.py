@@ -11,7 +11,7 @@ from certificate_by_definition import dense, pairs_of, parts_of, surely
 from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.certificates.colours import state_colours
 from offswitch.theory.certificates.supports import Supports
-from offswitch.theory.end_components import closure, end_components, surely_reaching
+from offswitch.theory.long_run.end_components import closure, end_components, surely_reaching
 
 
 def small_process(seed: int) -> FiniteMDP:

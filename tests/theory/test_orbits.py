@@ -12,7 +12,7 @@ import pytest
 
 from offswitch.errors import ModelError
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory.orbits import (
+from offswitch.theory.goal_sets.orbits import (
     OrbitCount,
     chance_of,
     count_orbit,
@@ -20,7 +20,7 @@ from offswitch.theory.orbits import (
     orbit,
     smallest_ratio,
 )
-from offswitch.theory.retargetability import copies_problems, retargetability, swaps
+from offswitch.theory.goal_sets.retargetability import copies_problems, retargetability, swaps
 from offswitch.theory.rules.anti_rational import AntiRational
 from offswitch.theory.rules.best_of_k import BestOfK
 from offswitch.theory.rules.boltzmann import Boltzmann

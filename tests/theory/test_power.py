@@ -10,7 +10,6 @@ from scipy import stats
 from offswitch.errors import ModelError, StatisticsError
 from offswitch.mdp.batched.executor import Executor
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory import power_estimate, power_schemes
 from offswitch.theory.laws.bernoulli import Bernoulli
 from offswitch.theory.laws.correlated import Correlated
 from offswitch.theory.laws.goal_set import GoalSet
@@ -20,6 +19,7 @@ from offswitch.theory.laws.uniform import Uniform
 from offswitch.theory.power import power
 from offswitch.theory.power_samples import power_samples
 from offswitch.theory.reward_draws import sample_rewards
+from offswitch.theory.sampling import estimate, schemes
 
 
 def test_the_interval_is_students_about_the_mean_of_the_goals():
@@ -177,7 +177,7 @@ def test_a_difference_that_no_goal_showed_is_not_called_zero():
 
 @pytest.mark.parametrize("stop_at", [300, 2000])
 def test_an_interrupt_returns_what_there_is_after_256_goals(stop_at, monkeypatch):
-    monkeypatch.setattr(power_estimate, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(estimate, "PROGRESS_SECONDS", 0)
 
     def interrupt(n: int, half_width: float) -> None:
         assert half_width > 0
@@ -198,7 +198,7 @@ def test_an_interrupt_before_256_goals_is_passed_on(monkeypatch):
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(power_schemes.BlockWork, "__call__", interrupt)
+    monkeypatch.setattr(schemes.BlockWork, "__call__", interrupt)
     with pytest.raises(KeyboardInterrupt):
         power(grid(3), discount=0.9, samples=512, seed=1)
 

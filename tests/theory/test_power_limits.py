@@ -13,20 +13,20 @@ from offswitch.errors import ModelError
 from offswitch.mdp.batched.structure import analyse_structure
 from offswitch.mdp.model import FiniteMDP
 from offswitch.mdp.occupancy import occupancy
-from offswitch.theory import restricted_policies
-from offswitch.theory.average_gain import average_gains, choice_matrix, limiting_chain
-from offswitch.theory.cycle_means import best_cycle_means
 from offswitch.theory.laws.bernoulli import Bernoulli
 from offswitch.theory.laws.goal_set import GoalSet
 from offswitch.theory.laws.on_states import OnStates
 from offswitch.theory.laws.uniform import Uniform
+from offswitch.theory.long_run import restricted_policies
+from offswitch.theory.long_run.average_gain import average_gains, choice_matrix, limiting_chain
+from offswitch.theory.long_run.cycle_means import best_cycle_means
+from offswitch.theory.long_run.recurrent_states import recurrent_distributions
+from offswitch.theory.long_run.visit_distributions import non_dominated, visit_distributions
 from offswitch.theory.power import power
 from offswitch.theory.power_limits import power_limit_average, power_limit_myopic
 from offswitch.theory.power_samples import power_samples
-from offswitch.theory.reachable_maximum import successor_lists
-from offswitch.theory.recurrent_states import recurrent_distributions
 from offswitch.theory.reward_draws import sample_rewards
-from offswitch.theory.visit_distributions import non_dominated, visit_distributions
+from offswitch.theory.sampling.reachable_maximum import successor_lists
 
 
 def ring(n: int, *extra: tuple[int, int]) -> FiniteMDP:

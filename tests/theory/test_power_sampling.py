@@ -12,28 +12,29 @@ from scipy.stats import qmc
 from offswitch.errors import ModelError
 from offswitch.mdp.batched.plan import plan_solver
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory import part_means
-from offswitch.theory.adjusted_mean import PilotSums, adjust, adjusted_range, coefficients
 from offswitch.theory.laws.beta import Beta
 from offswitch.theory.laws.on_states import OnStates
 from offswitch.theory.laws.uniform import Uniform
-from offswitch.theory.part_means import PartMeans
 from offswitch.theory.power import power
-from offswitch.theory.power_blocks import Agreement, BlockPart
-from offswitch.theory.power_contributions import DiscountedGains
-from offswitch.theory.power_intervals import mean_intervals
-from offswitch.theory.quasi_random import (
+from offswitch.theory.sampling import part_means
+from offswitch.theory.sampling.adjusted_mean import PilotSums, adjust, adjusted_range, coefficients
+from offswitch.theory.sampling.blocks import Agreement, BlockPart
+from offswitch.theory.sampling.contributions import DiscountedGains
+from offswitch.theory.sampling.intervals import mean_intervals
+from offswitch.theory.sampling.part_means import PartMeans
+from offswitch.theory.sampling.quasi_random import (
+    SOBOL_DIMENSIONS,
     IndependentPoints,
     StratifiedPoints,
     sobol_points,
 )
-from offswitch.theory.reachable_maximum import (
+from offswitch.theory.sampling.reachable_maximum import (
     control_values,
     reachable_controls,
     reachable_counts,
     successor_lists,
 )
-from offswitch.theory.running_mean import Evidence, ReplicateMean
+from offswitch.theory.sampling.running_mean import Evidence, ReplicateMean
 
 
 def sequence(points, replicate: int, pieces: int) -> np.ndarray:
@@ -55,6 +56,10 @@ def test_scrambled_sobol_points_are_the_net_that_scipys_are():
         chance_points = np.random.default_rng(replicate).random((256, 8))
         assert qmc.discrepancy(points) < 1.5 * qmc.discrepancy(scrambled)
         assert qmc.discrepancy(points) < 0.3 * qmc.discrepancy(chance_points)
+
+
+def test_sobol_points_have_as_many_dimensions_as_scipy_has_directions_for():
+    assert SOBOL_DIMENSIONS == qmc.Sobol.MAXDIM
 
 
 def test_scrambles_are_independent_and_longer_sequences_continue_shorter_ones():
@@ -179,14 +184,14 @@ def test_variance_reduction_pays_at_least_threefold_for_equally_many_solves(disc
 @pytest.mark.slow
 def test_large_processes_are_sampled_in_stratified_or_compiled_blocks(monkeypatch):
     truth = power(grid(10), discount=0.9, samples=2**14, seed=5)
-    monkeypatch.setattr("offswitch.theory.power_schemes.SOBOL_DIMENSIONS", 50)
+    monkeypatch.setattr("offswitch.theory.sampling.schemes.SOBOL_DIMENSIONS", 50)
     stratified = power(
         grid(10), discount=0.9, rewards=Beta(1, 1), half_width=0.004, seed=1, level=0.9999
     )
     assert "stratified" in stratified.method
     assert (np.abs(stratified.estimate - truth.estimate) < 0.004).all()
-    monkeypatch.setattr("offswitch.theory.power_schemes.COMPILED_STATES", 50)
-    monkeypatch.setattr("offswitch.theory.power_schemes.KEPT_ENTRIES", 0)
+    monkeypatch.setattr("offswitch.theory.sampling.schemes.COMPILED_STATES", 50)
+    monkeypatch.setattr("offswitch.theory.sampling.schemes.KEPT_ENTRIES", 0)
     compiled = power(grid(10), discount=0.9, half_width=0.004, seed=1, level=0.9999)
     plain = power(
         grid(10), discount=0.9, samples=compiled.n, seed=1, keep_samples=True, level=0.9999

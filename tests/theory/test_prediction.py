@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from offswitch.mdp.batched.executor import Executor
 from offswitch.mdp.model import FiniteMDP
 from offswitch.report.prediction_json import prediction_bytes
-from offswitch.theory import predict, predict_acts
-from offswitch.theory.act_goals import Weighed, ask_goals
 from offswitch.theory.certificates.verify import verify_certificate
-from offswitch.theory.goal_blocks import goal_blocks
 from offswitch.theory.instrumental_value import instrumental_value
-from offswitch.theory.predict import predict_process
-from offswitch.theory.predict_acts import judged_acts
-from offswitch.theory.prediction import PredictionReport, PredictionSettings
-from offswitch.theory.prediction_subject import PredictionSubject
+from offswitch.theory.prediction import acts, predict
+from offswitch.theory.prediction.act_goals import Weighed, ask_goals
+from offswitch.theory.prediction.acts import judged_acts
+from offswitch.theory.prediction.predict import predict_process
+from offswitch.theory.prediction.report import PredictionReport, PredictionSettings
+from offswitch.theory.prediction.subject import PredictionSubject
 from offswitch.theory.reachable import breadth_first
 from offswitch.theory.reward_units import reward_units
+from offswitch.theory.sampling.goal_blocks import goal_blocks
 from offswitch.theory.tagged_optimality import optimal_share
 
 LEAVES = 3
@@ -111,7 +111,7 @@ def test_a_certificate_that_does_not_verify_is_not_reported(monkeypatch):
     class Refusal:
         problems = ("made up",)
 
-    monkeypatch.setattr(predict_acts, "verify_certificate", lambda mdp, found: Refusal())
+    monkeypatch.setattr(acts, "verify_certificate", lambda mdp, found: Refusal())
     report = predicted(star())
     assert not any(act.certificate.found for act in report.acts)
     assert "made up" in report.acts[0].certificate.statement
@@ -222,7 +222,7 @@ def test_an_interrupt_after_power_keeps_what_is_finished(monkeypatch, stage):
     def pressed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predict_acts, stage, pressed)
+    monkeypatch.setattr(acts, stage, pressed)
     report = predicted(star(), curve=(0.5, GAMMA))
     assert report.interrupted
     assert report.acts == ()

@@ -9,13 +9,13 @@ import pytest
 from offswitch.errors import ModelError
 from offswitch.mdp.model import FiniteMDP
 from offswitch.mdp.solve import solve
-from offswitch.theory.aup import attainable_change, aup_penalty, aup_reward, power_change
-from offswitch.theory.power_samples import power_samples
-from offswitch.theory.reachability import (
+from offswitch.theory.impact.aup import attainable_change, aup_penalty, aup_reward, power_change
+from offswitch.theory.impact.reachability import (
     reachability,
     reachability_penalty,
     relative_reachability,
 )
+from offswitch.theory.power_samples import power_samples
 from offswitch.theory.reward_draws import sample_rewards
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from offswitch.errors import ModelError
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory.stop_question import Escape, StopCertificate
-from offswitch.theory.stoppable import stoppable
-from offswitch.theory.verify_stop import verify_stop
+from offswitch.theory.stoppability.stop_question import Escape, StopCertificate
+from offswitch.theory.stoppability.stoppable import stoppable
+from offswitch.theory.stoppability.verify_stop import verify_stop
 
 few = settings(max_examples=80, deadline=None, derandomize=True)
 STATES = 4

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from offswitch.errors import ModelError
 from offswitch.mdp.model import FiniteMDP
 from offswitch.mdp.solve import solve
-from offswitch.theory.cone_sampling import draw_by_hit_and_run, draw_by_rejection
-from offswitch.theory.optimal_actions import optimal_actions
-from offswitch.theory.orbits import OrbitCount, orbit
-from offswitch.theory.training_compatible import (
+from offswitch.theory.goal_sets.cone_sampling import draw_by_hit_and_run, draw_by_rejection
+from offswitch.theory.goal_sets.orbits import OrbitCount, orbit
+from offswitch.theory.goal_sets.training_compatible import (
     avoidance_share,
     goal_cone,
     in_cone,
     recurrent_value,
 )
+from offswitch.theory.optimal_actions import optimal_actions
 
 FORK, LEFT, RIGHT, NEW, OFF, OTHER = range(6)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from offswitch.theory.prediction import Grid, GridCell
+from offswitch.theory.prediction.report import Grid, GridCell
 
 __all__ = ["grid_of_cells", "grid_of_names"]
 

@@ -12,8 +12,8 @@ from offswitch.cli.grids import grid_of_cells
 from offswitch.errors import ModelError
 from offswitch.mdp.from_gymnasium import from_gymnasium
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory.prediction import Grid
-from offswitch.theory.prediction_subject import PredictionSubject
+from offswitch.theory.prediction.report import Grid
+from offswitch.theory.prediction.subject import PredictionSubject
 
 __all__ = ["gymnasium_source"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from offswitch.errors import ModelError, WorldError, nearest_name
-from offswitch.theory.prediction_subject import PredictionSubject
+from offswitch.theory.prediction.subject import PredictionSubject
 
 __all__ = ["model_source"]
 

@@ -32,9 +32,9 @@ from offswitch.report.prediction_text import PredictionTable
 from offswitch.report.whole_file import write_whole
 from offswitch.report.wording import plain
 from offswitch.theory.laws.parse import parse_law
-from offswitch.theory.predict import predict_process
-from offswitch.theory.prediction import PredictionReport, PredictionSettings
-from offswitch.theory.prediction_subject import PredictionSubject
+from offswitch.theory.prediction.predict import predict_process
+from offswitch.theory.prediction.report import PredictionReport, PredictionSettings
+from offswitch.theory.prediction.subject import PredictionSubject
 
 __all__ = ["command"]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from offswitch.audit.predict import oversight_reducing_acts
 from offswitch.cli.grids import grid_of_cells
-from offswitch.theory.prediction import Grid
-from offswitch.theory.prediction_subject import PredictionSubject
+from offswitch.theory.prediction.report import Grid
+from offswitch.theory.prediction.subject import PredictionSubject
 from offswitch.trace.event import StopEffective
 from offswitch.worlds.compiled import CompiledWorld, compiled_world
 from offswitch.worlds.off_switch import OffSwitch

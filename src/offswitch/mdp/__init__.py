@@ -5,6 +5,7 @@
 | `model` | `FiniteMDP`, validated once |
 | `from_gymnasium`, `from_graph`, `files` | processes from tables, graphs and files |
 | `solve` | optimal values and actions with a certified error, discounted |
+| `batched` | one process solved for many rewards at once, certified: POWER and optimality |
 | `finite_horizon` | optimal values and actions of a given number of steps |
 | `value_iteration`, `policy_iteration` | the two methods behind `solve` |
 | `certificate`, `advantages` | how far a value may be from optimal, rounding included |

@@ -8,7 +8,7 @@ from offswitch.report.interval_plot import PALETTE, Group, Panel, Series, draw_p
 from offswitch.report.interval_plot import caption as panel_caption
 from offswitch.report.prediction_finding import act_label
 from offswitch.report.wording import listing, percent, plain, shorten
-from offswitch.theory.prediction import ActPrediction, PredictionReport
+from offswitch.theory.prediction.report import ActPrediction, PredictionReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,7 +21,7 @@ from offswitch.report.interval_plot import (
 )
 from offswitch.report.interval_plot import caption as panel_caption
 from offswitch.report.wording import number, plain, shorten
-from offswitch.theory.prediction import CurvePoint, PredictionReport
+from offswitch.theory.prediction.report import CurvePoint, PredictionReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,7 +25,7 @@ from offswitch.report.interval_plot import (
 )
 from offswitch.report.prediction_finding import state_power, told_apart
 from offswitch.report.wording import number, percent, plain
-from offswitch.theory.prediction import Grid, GridCell, PredictionReport
+from offswitch.theory.prediction.report import Grid, GridCell, PredictionReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

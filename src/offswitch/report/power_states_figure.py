@@ -12,7 +12,7 @@ from offswitch.report.prediction_finding import (
     state_power,
 )
 from offswitch.report.wording import plain, shorten
-from offswitch.theory.prediction import PredictionReport
+from offswitch.theory.prediction.report import PredictionReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

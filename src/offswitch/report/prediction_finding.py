@@ -9,7 +9,7 @@ import numpy as np
 
 from offswitch.report.wording import listing, number, percent, plain, shorten
 from offswitch.statistics.measurement import Measurement
-from offswitch.theory.prediction import ActPrediction, PredictionReport
+from offswitch.theory.prediction.report import ActPrediction, PredictionReport
 
 __all__ = [
     "NO_CERTIFICATE",

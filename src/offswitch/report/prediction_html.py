@@ -20,7 +20,7 @@ from offswitch.report.prediction_finding import (
     prediction_warnings,
 )
 from offswitch.report.whole_file import write_whole
-from offswitch.theory.prediction import PredictionReport
+from offswitch.theory.prediction.report import PredictionReport
 
 __all__ = ["prediction_figures", "prediction_html", "write_figures", "write_prediction_html"]
 

@@ -17,7 +17,7 @@ import msgspec
 from offswitch.errors import AuditError
 from offswitch.report.canonical_json import canonical_bytes, schema_bytes
 from offswitch.report.whole_file import write_whole
-from offswitch.theory.prediction import PredictionReport
+from offswitch.theory.prediction.report import PredictionReport
 
 __all__ = [
     "generated_prediction_schema",

@@ -19,7 +19,7 @@ from offswitch.report.prediction_finding import (
 from offswitch.report.text_parts import COLUMNS, add_row, measured, paragraph, plain_table
 from offswitch.report.wording import interval, number, plain, shorten
 from offswitch.statistics.measurement import Measurement
-from offswitch.theory.prediction import CertificateFinding, PredictionReport
+from offswitch.theory.prediction.report import CertificateFinding, PredictionReport
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType

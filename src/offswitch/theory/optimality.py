@@ -21,11 +21,11 @@ from offswitch.mdp.batched.optimal_actions import count_optimal
 from offswitch.mdp.batched.plan import SolverPlan, plan_solver
 from offswitch.mdp.model import FiniteMDP
 from offswitch.statistics.level import tail_probability
-from offswitch.theory.goal_blocks import GoalBlocks, goal_blocks
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.laws.uniform import Uniform
 from offswitch.theory.optimal_actions import TIE, optimal_actions
 from offswitch.theory.reward_units import reward_units
+from offswitch.theory.sampling.goal_blocks import GoalBlocks, goal_blocks
 from offswitch.theory.tagged_event import (
     EventSums,
     TaggedEvent,

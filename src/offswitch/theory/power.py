@@ -22,20 +22,20 @@ from offswitch.mdp.batched.plan import plan_solver
 from offswitch.mdp.model import FiniteMDP
 from offswitch.statistics.level import tail_probability
 from offswitch.statistics.measurement import Measurement
-from offswitch.theory.forced_states import Known, forced_power
 from offswitch.theory.laws.goal_set import GoalSet
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.laws.uniform import Uniform
-from offswitch.theory.power_arguments import (
+from offswitch.theory.reward_draws import whole_seed
+from offswitch.theory.sampling.arguments import (
     Goals,
     checked_goals,
     checked_power_discount,
     solver_tolerance,
 )
-from offswitch.theory.power_contributions import DiscountedGains, Gains, GivenDraws
-from offswitch.theory.power_estimate import Goal, Progress, Sampled, sample_mean
-from offswitch.theory.power_schemes import Drawing, Scheme, choose_scheme, given_scheme
-from offswitch.theory.reward_draws import whole_seed
+from offswitch.theory.sampling.contributions import DiscountedGains, Gains, GivenDraws
+from offswitch.theory.sampling.estimate import Goal, Progress, Sampled, sample_mean
+from offswitch.theory.sampling.forced_states import Known, forced_power
+from offswitch.theory.sampling.schemes import Drawing, Scheme, choose_scheme, given_scheme
 
 __all__ = ["Options", "Power", "measured_power", "power"]
 
@@ -131,8 +131,8 @@ def power(
     Without a law rewards are iid U(0, 1); an array `[N, S]` is N goals of the user's own; every
     goal of a `GoalSet` is solved, so the answer is exact. Draws goals until every state's interval
     is within `half_width` (0.01 unless given), or `samples` of them. By default goals are spread
-    evenly and corrected by controls (`power_schemes`): then `n` is `samples` less a pilot, in whole
-    blocks of 64. `keep_samples` draws independently and returns every goal's contribution.
+    evenly and corrected by controls (`sampling.schemes`): then `n` is `samples` less a pilot, in
+    whole blocks of 64. `keep_samples` draws independently and returns every goal's contribution.
     `allowed [S, A]` forbids actions. The same seed gives the same bytes on any executor.
 
     One optimal solve per goal, about a microsecond for 400 states and 10 ms for a million.

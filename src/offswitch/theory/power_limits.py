@@ -19,18 +19,18 @@ from offswitch.mdp.batched.executor import Executor
 from offswitch.mdp.batched.structure import Structure, analyse_structure
 from offswitch.mdp.model import FiniteMDP
 from offswitch.statistics.level import tail_probability
-from offswitch.theory.average_gain import Chain, average_gains, choice_matrix
-from offswitch.theory.cycle_means import best_cycle_means
-from offswitch.theory.forced_states import Known, forced_states
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.laws.uniform import Uniform
+from offswitch.theory.long_run.average_gain import Chain, average_gains, choice_matrix
+from offswitch.theory.long_run.cycle_means import best_cycle_means
 from offswitch.theory.power import Options, Power, measured_power
-from offswitch.theory.power_arguments import checked_goals
-from offswitch.theory.power_contributions import Contributions
-from offswitch.theory.power_estimate import Progress
-from offswitch.theory.quasi_random import SOBOL_DIMENSIONS
-from offswitch.theory.reachable_maximum import reachable_number, reaches, successor_lists
 from offswitch.theory.reward_draws import whole_seed
+from offswitch.theory.sampling.arguments import checked_goals
+from offswitch.theory.sampling.contributions import Contributions
+from offswitch.theory.sampling.estimate import Progress
+from offswitch.theory.sampling.forced_states import Known, forced_states
+from offswitch.theory.sampling.quasi_random import SOBOL_DIMENSIONS
+from offswitch.theory.sampling.reachable_maximum import reachable_number, reaches, successor_lists
 
 __all__ = ["AverageGains", "MyopicGains", "power_limit_average", "power_limit_myopic"]
 

@@ -26,7 +26,7 @@ from offswitch.theory.certificates.transition_symmetry import (
     state_embedding,
     witness_of,
 )
-from offswitch.theory.end_components import closure, surely_reaching
+from offswitch.theory.long_run.end_components import closure, surely_reaching
 
 __all__ = [
     "Answer",

@@ -21,7 +21,12 @@ from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.certificates.certificate import Witness
 from offswitch.theory.certificates.embedding import Budget, Embedding, Rows
 from offswitch.theory.certificates.transition_symmetry import find_involution, witness_of
-from offswitch.theory.end_components import EndComponents, closure, end_components, surely_reaching
+from offswitch.theory.long_run.end_components import (
+    EndComponents,
+    closure,
+    end_components,
+    surely_reaching,
+)
 
 __all__ = ["Settling", "ending_witnesses", "settling", "settling_witness", "stays"]
 

@@ -30,7 +30,7 @@ from offswitch.theory.certificates.certificate import Witness
 from offswitch.theory.certificates.colours import state_colours
 from offswitch.theory.certificates.embedding import Budget, Embedding, Rows, search
 from offswitch.theory.certificates.simulation import placeable_pairs
-from offswitch.theory.end_components import closure
+from offswitch.theory.long_run.end_components import closure
 
 __all__ = ["Choice", "act_embedding", "find_involution", "state_embedding", "witness_of"]
 

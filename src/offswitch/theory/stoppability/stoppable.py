@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory.stop_probability import probability_answer
-from offswitch.theory.stop_question import (
+from offswitch.theory.stoppability.stop_probability import probability_answer
+from offswitch.theory.stoppability.stop_question import (
     Claim,
     Escape,
     StopCertificate,

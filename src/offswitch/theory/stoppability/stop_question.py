@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from offswitch.errors import ModelError
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory.end_components import closure
+from offswitch.theory.long_run.end_components import closure
 
 __all__ = ["Claim", "Escape", "StopCertificate", "StopQuestion", "leading_into", "stop_question"]
 

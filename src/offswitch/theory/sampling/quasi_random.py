@@ -12,7 +12,6 @@ from typing import NamedTuple, Protocol
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from offswitch.errors import ModelError
 from offswitch.mdp.batched.philox import uniforms
@@ -30,8 +29,8 @@ LANES = 64
 LANE_BITS = 6
 BITS = 24
 """Of a number: multiples of 2^-24 are exact in float32, too."""
-SOBOL_DIMENSIONS = qmc.Sobol.MAXDIM
-"""Joe & Kuo's direction numbers, as scipy has them, end here: 21201."""
+SOBOL_DIMENSIONS = 21201
+"""Joe & Kuo's direction numbers, as scipy has them, end here."""
 MOST_PIECES = 2**14
 """Blocks of one replicate: a million points."""
 SCRAMBLE_STREAM, STRATIFY_STREAM = 1, 2
@@ -141,6 +140,9 @@ def sobol_points(seed: int, dimensions: int, *, replicates: int, pieces: int) ->
 @lru_cache(maxsize=8)
 def _directions(dimensions: int, bits: int) -> NDArray[np.uint32]:
     """[D, bits] direction numbers, from the points whose number is a power of two."""
+    # Lazy: scipy.stats takes half a second to import.
+    from scipy.stats import qmc
+
     engine = qmc.Sobol(dimensions, scramble=False, bits=BITS)
     columns = np.empty((dimensions, bits), np.uint32)
     before = np.zeros(dimensions, np.uint32)

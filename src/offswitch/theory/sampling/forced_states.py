@@ -11,7 +11,7 @@ from offswitch.mdp.batched.structure import Structure
 from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.power_samples import power_samples
-from offswitch.theory.reachable_maximum import reaches, successor_lists
+from offswitch.theory.sampling.reachable_maximum import reaches, successor_lists
 
 __all__ = ["Known", "forced_power", "forced_states"]
 

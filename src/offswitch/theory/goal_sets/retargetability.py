@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from offswitch.errors import ModelError
 from offswitch.mdp.numbers import number_array
-from offswitch.theory.orbits import DECIMALS, OrbitCount, Preference, count_orbit, orbit
+from offswitch.theory.goal_sets.orbits import DECIMALS, OrbitCount, Preference, count_orbit, orbit
 
 __all__ = ["Retargetability", "copies_problems", "retargetability", "swaps"]
 

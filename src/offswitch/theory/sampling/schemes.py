@@ -20,22 +20,27 @@ from numpy.typing import NDArray
 
 from offswitch.mdp.batched.executor import Executor, fold_blocks
 from offswitch.mdp.batched.lanes import LANES
-from offswitch.theory.adjusted_mean import PilotSums, PilotWork, adjusted_range, coefficients
-from offswitch.theory.forced_states import Known
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.laws.uniform import Uniform
-from offswitch.theory.power_blocks import BlockPart, BlockWork, UniformWork
-from offswitch.theory.power_contributions import DiscountedGains, Gains, GivenDraws, LawDraws
-from offswitch.theory.power_intervals import Extremes
-from offswitch.theory.quasi_random import (
+from offswitch.theory.sampling.adjusted_mean import (
+    PilotSums,
+    PilotWork,
+    adjusted_range,
+    coefficients,
+)
+from offswitch.theory.sampling.blocks import BlockPart, BlockWork, UniformWork
+from offswitch.theory.sampling.contributions import DiscountedGains, Gains, GivenDraws, LawDraws
+from offswitch.theory.sampling.forced_states import Known
+from offswitch.theory.sampling.intervals import Extremes
+from offswitch.theory.sampling.quasi_random import (
     SOBOL_DIMENSIONS,
     IndependentPoints,
     StratifiedPoints,
     sobol_points,
 )
-from offswitch.theory.reachable_maximum import Controls, reachable_controls
-from offswitch.theory.running_mean import IndependentMean, ReplicateMean, RunningMean
-from offswitch.theory.stopping import MINIMUM_GOALS, next_doubling, next_look
+from offswitch.theory.sampling.reachable_maximum import Controls, reachable_controls
+from offswitch.theory.sampling.running_mean import IndependentMean, ReplicateMean, RunningMean
+from offswitch.theory.sampling.stopping import MINIMUM_GOALS, next_doubling, next_look
 
 __all__ = ["Drawing", "Scheme", "Work", "choose_scheme", "given_scheme"]
 

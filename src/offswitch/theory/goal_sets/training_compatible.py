@@ -22,7 +22,7 @@ from offswitch.mdp.solve import solve
 from offswitch.statistics.cluster_mean import cluster_measurement
 from offswitch.statistics.measurement import Measurement
 from offswitch.statistics.proportion import proportion_measurement
-from offswitch.theory.cone_sampling import ConeSample
+from offswitch.theory.goal_sets.cone_sampling import ConeSample
 from offswitch.theory.optimal_actions import optimal_actions
 
 __all__ = ["GoalCone", "avoidance_share", "goal_cone", "in_cone", "recurrent_value"]

@@ -13,7 +13,7 @@ from offswitch.mdp.batched.lanes import LANES, lane_rows
 from offswitch.mdp.batched.plan import SolverPlan
 from offswitch.mdp.batched.structure import Structure
 from offswitch.theory.laws.law import RewardLaw
-from offswitch.theory.quasi_random import Points
+from offswitch.theory.sampling.quasi_random import Points
 
 __all__ = ["Contributions", "DiscountedGains", "Draws", "Gains", "GivenDraws", "LawDraws"]
 

@@ -19,8 +19,8 @@ from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.plan import SolverPlan, plan_solver
 from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.avoidance import avoiding_actions
-from offswitch.theory.goal_blocks import GoalBlocks
 from offswitch.theory.reward_units import reward_units
+from offswitch.theory.sampling.goal_blocks import GoalBlocks
 
 __all__ = ["GoalAnswers", "Weighed", "ask_goals"]
 
@@ -66,7 +66,7 @@ def ask_goals(
 
     One batched optimal solve per goal, and one per goal and set; memory O(S) for each worker.
 
-    >>> from offswitch.theory.goal_blocks import goal_blocks
+    >>> from offswitch.theory.sampling.goal_blocks import goal_blocks
     >>> fork = FiniteMDP.from_coo(
     ...     3, 2, [(0, 0, 1, 1), (0, 1, 2, 1), (1, 0, 1, 1), (2, 0, 2, 1)]
     ... )

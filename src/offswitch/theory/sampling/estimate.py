@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.mdp.batched.executor import Executor, fold_blocks
-from offswitch.theory.power_intervals import mean_intervals
-from offswitch.theory.power_schemes import Scheme
-from offswitch.theory.running_mean import Evidence
-from offswitch.theory.stopping import LOOKING_LEVEL, MINIMUM_GOALS
+from offswitch.theory.sampling.intervals import mean_intervals
+from offswitch.theory.sampling.running_mean import Evidence
+from offswitch.theory.sampling.schemes import Scheme
+from offswitch.theory.sampling.stopping import LOOKING_LEVEL, MINIMUM_GOALS
 
 __all__ = ["Goal", "Progress", "Sampled", "sample_mean"]
 

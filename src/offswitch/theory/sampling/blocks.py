@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.plan import SolverPlan
 from offswitch.mdp.batched.uniform_blocks import uniform_blocks
-from offswitch.theory.adjusted_mean import adjust
-from offswitch.theory.power_contributions import Draws, Gains
-from offswitch.theory.reachable_maximum import Controls
+from offswitch.theory.sampling.adjusted_mean import adjust
+from offswitch.theory.sampling.contributions import Draws, Gains
+from offswitch.theory.sampling.reachable_maximum import Controls
 
 __all__ = ["Agreement", "BlockPart", "BlockWork", "UniformWork"]
 

@@ -8,7 +8,7 @@ from scipy import special
 
 from offswitch.errors import ModelError
 from offswitch.statistics.level import tail_probability
-from offswitch.theory.running_mean import Evidence
+from offswitch.theory.sampling.running_mean import Evidence
 
 __all__ = ["MAX_DIFFERING", "Extremes", "mean_intervals"]
 

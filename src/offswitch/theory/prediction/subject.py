@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory.prediction import Grid
+from offswitch.theory.prediction.report import Grid
 
 __all__ = ["PredictionSubject"]
 

@@ -10,7 +10,7 @@ from offswitch.errors import ModelError
 from offswitch.mdp.discount import checked_discount
 from offswitch.mdp.model import FiniteMDP
 from offswitch.mdp.numbers import number_array
-from offswitch.theory.restricted_policies import distinct_rows, restricted_policies
+from offswitch.theory.long_run.restricted_policies import distinct_rows, restricted_policies
 
 __all__ = ["non_dominated", "visit_distributions"]
 

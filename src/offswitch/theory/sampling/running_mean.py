@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.moments import merge_moments
-from offswitch.theory.part_means import PartMeans
-from offswitch.theory.power_blocks import Agreement, BlockPart
+from offswitch.theory.sampling.blocks import Agreement, BlockPart
+from offswitch.theory.sampling.part_means import PartMeans
 
 __all__ = ["Evidence", "IndependentMean", "ReplicateMean", "RunningMean"]
 

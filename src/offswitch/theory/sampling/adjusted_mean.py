@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.mdp.batched.lanes import LANES
-from offswitch.theory.power_contributions import Contributions, Draws, Gains
-from offswitch.theory.reachable_maximum import Controls, control_values
+from offswitch.theory.sampling.contributions import Contributions, Draws, Gains
+from offswitch.theory.sampling.reachable_maximum import Controls, control_values
 
 __all__ = ["PilotSums", "PilotWork", "adjust", "adjusted_range", "coefficients"]
 

@@ -14,7 +14,6 @@ from offswitch.mdp.model import FiniteMDP
 from offswitch.statistics.measurement import Measurement
 from offswitch.statistics.no_data import no_data
 from offswitch.statistics.proportion import proportion_measurement
-from offswitch.theory.act_goals import Weighed, ask_goals
 from offswitch.theory.certificates.certificate import (
     COPIES_SOURCE,
     DISCOUNTS,
@@ -24,12 +23,13 @@ from offswitch.theory.certificates.certificate import (
 )
 from offswitch.theory.certificates.certify import certify
 from offswitch.theory.certificates.verify import verify_certificate
-from offswitch.theory.goal_blocks import goal_blocks
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.optimal_actions import TIE
 from offswitch.theory.optimality import Optimality, optimality
-from offswitch.theory.prediction import ActPrediction, CertificateFinding, TaggedActs
-from offswitch.theory.prediction_subject import PredictionSubject
+from offswitch.theory.prediction.act_goals import Weighed, ask_goals
+from offswitch.theory.prediction.report import ActPrediction, CertificateFinding, TaggedActs
+from offswitch.theory.prediction.subject import PredictionSubject
+from offswitch.theory.sampling.goal_blocks import goal_blocks
 
 __all__ = ["ActQuestion", "JudgedAct", "judged_acts", "predict_acts", "predict_tagged"]
 

@@ -8,7 +8,12 @@ import scipy.sparse.linalg as spla
 from numpy.typing import NDArray
 
 from offswitch.errors import ModelError
-from offswitch.theory.stop_question import Escape, StopCertificate, StopQuestion, leading_into
+from offswitch.theory.stoppability.stop_question import (
+    Escape,
+    StopCertificate,
+    StopQuestion,
+    leading_into,
+)
 
 __all__ = ["probability_answer"]
 

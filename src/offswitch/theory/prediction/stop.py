@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from offswitch.mdp.hitting import hitting_probability
 from offswitch.mdp.model import FiniteMDP
 from offswitch.statistics.exact import exact_measurement
-from offswitch.theory.prediction import Stoppability
-from offswitch.theory.stop_question import Escape
-from offswitch.theory.stoppable import stoppable
+from offswitch.theory.prediction.report import Stoppability
+from offswitch.theory.stoppability.stop_question import Escape
+from offswitch.theory.stoppability.stoppable import stoppable
 
 __all__ = ["predict_stop"]
 

@@ -14,9 +14,8 @@ from offswitch.statistics.measurement import Measurement
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.laws.parse import parse_law
 from offswitch.theory.power import Power, power
-from offswitch.theory.predict_acts import ActQuestion, judged_acts, predict_acts, predict_tagged
-from offswitch.theory.predict_stop import predict_stop
-from offswitch.theory.prediction import (
+from offswitch.theory.prediction.acts import ActQuestion, judged_acts, predict_acts, predict_tagged
+from offswitch.theory.prediction.report import (
     ActPrediction,
     CurvePoint,
     PredictionReport,
@@ -26,7 +25,8 @@ from offswitch.theory.prediction import (
     Stoppability,
     TaggedActs,
 )
-from offswitch.theory.prediction_subject import PredictionSubject
+from offswitch.theory.prediction.stop import predict_stop
+from offswitch.theory.prediction.subject import PredictionSubject
 from offswitch.theory.reachable import breadth_first
 
 __all__ = ["Progress", "predict_process"]

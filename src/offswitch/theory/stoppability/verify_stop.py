@@ -10,7 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.certificates.verify import Verdict
-from offswitch.theory.stop_question import Escape, StopCertificate, StopQuestion, stop_question
+from offswitch.theory.stoppability.stop_question import (
+    Escape,
+    StopCertificate,
+    StopQuestion,
+    stop_question,
+)
 
 __all__ = ["verify_stop"]
 
