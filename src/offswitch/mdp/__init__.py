@@ -7,6 +7,7 @@
 | `solve` | optimal values and actions with a certified error, discounted |
 | `batched` | one process solved for many rewards at once, certified: POWER and optimality |
 | `finite_horizon` | optimal values and actions of a given number of steps |
+| `state_order` | states numbered so that successors come first |
 | `value_iteration`, `policy_iteration` | the two methods behind `solve` |
 | `certificate`, `advantages` | how far a value may be from optimal, rounding included |
 | `action_values` | the value of every action under a given state value |

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from offswitch.mdp.sweep_order import sweep_order
+from offswitch.mdp.state_order import successors_first
 from offswitch.mdp.task import Task
 
 __all__ = ["iterate_values"]
@@ -33,7 +33,8 @@ def iterate_values(
     """
     value = np.zeros(task.reward.shape[:2])
     sweeps = np.zeros(len(value), dtype=np.int64)
-    _iterate(task, sweep_order(task), (change, max_sweeps), value, sweeps)
+    order = successors_first(task.row_start, task.next_state, task.allowed)
+    _iterate(task, order, (change, max_sweeps), value, sweeps)
     return value, sweeps
 
 

@@ -11,9 +11,9 @@ from route_processes import ROUTES, grid, route_process
 
 from offswitch.mdp.batched.deterministic_sweeps import sweep_table
 from offswitch.mdp.batched.short_cycles import short_cycles
-from offswitch.mdp.batched.state_order import successors_first
 from offswitch.mdp.batched.structure import analyse_structure
 from offswitch.mdp.model import FiniteMDP
+from offswitch.mdp.state_order import successors_first
 
 
 def analysed(mdp):

@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from offswitch.mdp.batched.state_order import successors_first
 from offswitch.mdp.model import FiniteMDP
+from offswitch.mdp.state_order import successors_first
 
 __all__ = ["Structure", "analyse_structure"]
 
