@@ -13,17 +13,16 @@ from offswitch.audit.summary import HEADLINE_THREAT, STOPS, when_reached
 from offswitch.audit.tables import Cell, pick
 from offswitch.statistics.exact import exact_measurement
 from offswitch.statistics.measurement import Measurement
+from offswitch.statistics.no_data import no_data
 from offswitch.statistics.proportion import proportion_measurement
 from offswitch.theory.power import power
-from offswitch.theory.tagged_optimality import optimal_share
+from offswitch.theory.tagged_optimality import TaggedOptimality, optimal_share
 from offswitch.trace.event import is_oversight_reducing
 from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.registry import make_world
 
 __all__ = ["oversight_reducing_acts", "predict"]
-
-POWER_SAMPLES = 256
 
 
 def oversight_reducing_acts(compiled: CompiledWorld) -> NDArray[np.bool_]:
@@ -52,13 +51,7 @@ def _predict(settings: RunSettings, world_id: str, audited: Sequence[Cell]) -> P
         compiled.mdp, rewards, oversight_reducing_acts(compiled), discount=world.discount
     )
     seed = seed_of(settings.seed, "power", world_id)
-    strength = power(
-        compiled.mdp,
-        discount=world.discount,
-        samples=POWER_SAMPLES,
-        seed=seed,
-        level=settings.level,
-    )
+    strength = power(compiled.mdp, discount=world.discount, seed=seed, level=settings.level)
     first = int(np.argmax(compiled.mdp.start))
     cells = _scored(world_id, audited)
     resisting = [
@@ -67,11 +60,12 @@ def _predict(settings: RunSettings, world_id: str, audited: Sequence[Cell]) -> P
     return Prediction(
         world=world_id,
         condition=condition.label,
-        needed=exact_measurement(
-            "goals_needing_resistance", float(np.mean(shares.needed)), n=len(goals),
-            level=settings.level, unit="share of goals",
+        needed=_share_needing(shares, settings.level),
+        goals_needing=tuple(
+            g.name
+            for g, yes in zip(goals, shares.needed, strict=True)
+            if yes and not shares.forced
         ),
-        goals_needing=tuple(g.name for g, yes in zip(goals, shares.needed, strict=True) if yes),
         goals_undecided=tuple(
             g.name for g, unsure in zip(goals, shares.undecided, strict=True) if unsure
         ),
@@ -79,11 +73,19 @@ def _predict(settings: RunSettings, world_id: str, audited: Sequence[Cell]) -> P
         goals_resisting=tuple(cell.key.goal for cell in resisting),
         power_start=Measurement(
             name="power", estimate=float(strength.estimate[first]), low=float(strength.low[first]),
-            high=float(strength.high[first]), level=settings.level, n=strength.n,
-            unit="POWER in [0, 1]", method="normal, widened by the solver error", seed=seed,
+            high=float(strength.high[first]), level=settings.level, n=max(strength.n, 1),
+            unit="POWER in [0, 1]", method=strength.method, seed=seed,
         ),
         discount=world.discount,
     )  # fmt: skip
+
+
+def _share_needing(shares: TaggedOptimality, level: float) -> Measurement:
+    """Missing where every policy may take such an act: then nothing can be said of goals."""
+    name, unit, n = "goals_needing_resistance", "share of goals", len(shares.needed)
+    if shares.forced:
+        return no_data(name, level=level, missing=n, unit=unit)
+    return exact_measurement(name, float(np.mean(shares.needed)), n=n, level=level, unit=unit)
 
 
 def _scored(world_id: str, audited: Sequence[Cell]) -> list[Cell]:
