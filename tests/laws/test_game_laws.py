@@ -250,8 +250,16 @@ def test_orseau_armstrong_q_learning_and_safe_sarsa_are_safely_interruptible(see
     mdp = FiniteMDP.from_dense(generator.dirichlet(np.full(3, 0.5), size=(3, 2)))
     reward = generator.normal(size=(1, 3, 2))
     scheme = (generator.random(3), generator.dirichlet(np.ones(2), size=3))
+    optimal = np.zeros((3, 2))
+    for _ in range(600):
+        optimal = reward[0] + 0.9 * np.einsum(
+            "rt,t->r", mdp.matrix.toarray(), optimal.max(axis=1)
+        ).reshape(3, 2)
+    best = optimal == optimal.max(axis=1, keepdims=True)
     for rule in ("q-learning", "safe-sarsa"):
-        assert interruptible(mdp, reward, 0.9, scheme, rule).safe
+        verdict = interruptible(mdp, reward, 0.9, scheme, rule)
+        assert verdict.safe
+        assert (verdict.interrupted == best).all()
     verdict = interruptible(mdp, reward, 0.9, scheme, "sarsa")
     assert (verdict.regret >= -verdict.error).all()
     assert verdict.safe == (verdict.regret <= verdict.error).all()

@@ -23,6 +23,7 @@ from offswitch.theory.optimal_actions import optimal_actions, takes_tagged
 from offswitch.theory.optimality import optimality
 from offswitch.theory.power_samples import power_samples
 from offswitch.theory.reward_draws import sample_rewards
+from offswitch.theory.reward_units import tie_of
 
 LEVEL = 0.9999
 DISCOUNTS = (0.1, 0.5, 0.9, 0.99)
@@ -55,6 +56,15 @@ def test_shutting_down_before_a_hub_is_optimal_as_often_as_the_closed_form_says(
     expected = (1 + discount) / 2 - discount * leaves / (leaves + 1)
     assert found.low[0, 0] <= expected <= found.high[0, 0]
     assert found.high[0, 0] - found.low[0, 0] < 0.08
+
+
+@pytest.mark.parametrize(("discount", "limit"), [(1e-6, 1 / 2), (0.999999, 1 / 4)])
+def test_in_the_limits_half_or_one_in_k_plus_1_goals_shut_down_before_a_hub(discount, limit):
+    rows = [(0, 0, 1, 1), (0, 1, 2, 1), (1, 0, 1, 1), *((2, a, 3 + a, 1) for a in range(3))]
+    mdp = FiniteMDP.from_coo(6, 3, [*rows, *((s, 0, s, 1) for s in (3, 4, 5))])
+    found = optimality(mdp, discount=discount, samples=2000, seed=7, level=LEVEL)
+    assert found.low[0, 0] < limit < found.high[0, 0]
+    assert found.probability[0, :2].sum() == 1
 
 
 @pytest.mark.parametrize("leaves", [1, 2, 3, 5, 9])
@@ -145,9 +155,10 @@ def test_power_and_optimality_probability_may_order_two_acts_differently():
     left, right = sampled.mean(axis=0)[1:3]
     assert left == pytest.approx(1 - 0.8**2, abs=0.03)  # seeks more POWER
     assert right == pytest.approx(0.2, abs=0.01)
-    # Left pays nothing for 0.64 of the goals, and then right pays something for all but 0.8^10.
+    # Left pays nothing for 0.64 of the goals. Then right is better, except where it pays nothing
+    # either (0.8^10) and the state on the way to the left does while that to the right does not.
     assert found.low[0, 1] > 0.5 > found.high[0, 0]
-    assert found.probability[0, 1] == pytest.approx(0.64 * (1 - 0.8**10) + 0.06, abs=0.05)
+    assert found.probability[0, 1] == pytest.approx(0.64 * (1 - 0.16 * 0.8**10), abs=0.03)
 
 
 def random_process(seed: int, n_states: int = 7, n_actions: int = 3) -> FiniteMDP:
@@ -189,10 +200,10 @@ def test_nothing_stays_undecided_at_long_horizons(discount):
 
 def test_a_choice_too_close_for_the_batch_is_solved_again_and_decided(monkeypatch):
     # A coarse batch must change nothing but the number of goals that are solved twice.
-    gaps = np.linspace(-3e-5, 3e-5, 128)  # none within a hair of the tie
+    gaps = np.linspace(-3e-8, 3e-8, 128)  # none within a hair of the tie
     goals = np.column_stack([np.ones(128), np.full(128, 0.3), 0.3 + gaps])
     fine = optimality(star(2), discount=0.9, rewards=goals)
-    monkeypatch.setattr(module, "FINEST", 1e-2)
+    monkeypatch.setattr(module, "SOLVER_SHARE", 1e8)
     coarse = optimality(star(2), discount=0.9, rewards=goals)
     assert (fine.refined, coarse.refined) == (0, 128)
     assert (coarse.counts == fine.counts).all()
@@ -215,7 +226,7 @@ def test_what_a_coarse_solve_leaves_open_a_finer_one_decides(monkeypatch):
 def test_a_gap_at_the_edge_of_a_tie_is_near_and_widens_the_interval_both_ways():
     mdp = star(2)
     # The gap is gamma / (1 - gamma) = 9 times the difference; the goal's range is 1.
-    gaps = (1e-6 + np.array([-1e-9, 0.0, 1e-9])) / 9
+    gaps = tie_of(0.9) * (1 + np.array([-1e-2, 0.0, 1e-2])) / 9
     goals = np.column_stack([np.zeros(3), 1 - gaps, np.ones(3)])
     found = optimality(mdp, discount=0.9, rewards=goals)
     assert found.counts[0].tolist() == [1, 3]
@@ -297,3 +308,29 @@ def test_arguments_that_make_no_sense_are_refused():
         optimality(mdp, discount=0.9, samples=5, tagged=[True, False, False])
     with pytest.raises(StatisticsError, match="level is 95"):
         optimality(mdp, discount=0.9, level=95)
+
+
+def test_a_choice_at_the_end_of_a_long_corridor_is_seen_from_its_start():
+    # 22 forced steps, then two absorbing leaves: half of all goals need the second one.
+    steps = 22
+    rows = [(s, a, s + 1, 1) for s in range(steps) for a in range(2)]
+    rows += [(steps, a, steps + 1 + a, 1) for a in range(2)]
+    rows += [(s, a, s, 1) for s in (steps + 1, steps + 2) for a in range(2)]
+    mdp = FiniteMDP.from_coo(steps + 3, 2, rows)
+    tagged = np.zeros((steps + 3, 2), np.bool_)
+    tagged[steps, 1] = True
+    found = optimality(mdp, discount=0.5, samples=640, seed=1, tagged=tagged)
+    assert found.tagged.needed.missing == 0
+    assert found.tagged.needed.low < 0.5 < found.tagged.needed.high
+
+
+def test_a_shutdown_is_weighed_without_undecided_goals_at_any_horizon():
+    # start -> off, or a hub with 3 leaves: off is optimal for (1 + g)/2 - g k/(k+1) of the goals.
+    rows = [(0, 0, 1, 1), (0, 1, 2, 1), (1, 0, 1, 1), *((2, a, 3 + a, 1) for a in range(3))]
+    mdp = FiniteMDP.from_coo(6, 3, [*rows, *((s, 0, s, 1) for s in (3, 4, 5))])
+    tagged = np.zeros((6, 3), np.bool_)
+    tagged[0, 0] = True
+    found = optimality(mdp, discount=0.999999, samples=640, seed=1, tagged=tagged)
+    assert found.tagged.needed.missing == 0
+    assert found.tagged.needed.low < 0.25 < found.tagged.needed.high
+    assert found.low[0, 0] < 0.25 < found.high[0, 0]

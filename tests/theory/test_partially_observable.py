@@ -115,6 +115,16 @@ def test_an_agent_that_sees_a_blur_of_what_the_human_sees_is_redundant():
     assert human_is_redundant(swapped)
 
 
+def test_what_an_agent_sees_of_rare_states_is_not_redundant_where_they_decide():
+    # The agent alone tells two states apart that are rare and worth 10^9 either way.
+    kernel = np.zeros((3, 1, 2))
+    kernel[[0, 1, 2], 0, [0, 0, 1]] = 1
+    game = partial_game([1 - 2e-7, 1e-7, 1e-7], kernel, [1, 1e9, -1e9], [0, 0, 0])
+    assert team_optimum(game).value == pytest.approx(101)
+    assert team_optimum(game, always_wait=True).value == pytest.approx(101 - 100, rel=1e-6)
+    assert not agent_is_redundant(game)
+
+
 def test_the_coarse_human_of_example_4_10_is_a_garbling_of_the_fine_one_and_not_vice_versa():
     fine = product_game(EXAMPLE_4_10).observation
     coarse = product_game(EXAMPLE_4_10, groups=[0, 0, 1]).observation

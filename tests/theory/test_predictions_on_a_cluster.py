@@ -16,7 +16,8 @@ TWO_ON_A_CLUSTER = Executor("ray", workers=2)
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    ray = pytest.importorskip("ray")
+    import ray
+
     yield
     ray.shutdown()
 

@@ -7,7 +7,7 @@ import itertools
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from offswitch.errors import ModelError
@@ -143,6 +143,35 @@ def test_ties_are_joined_within_a_billionth_and_never_by_label():
 def ladder() -> FiniteMDP:
     """A pays soon, b later and more; both are for ever."""
     return FiniteMDP.from_graph(nx.DiGraph([("s", "a"), ("s", "walk"), ("walk", "b")]))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_a_myopic_agent_minds_neither_later_rewards_nor_a_later_shutdown(seed):
+    generator = np.random.default_rng(seed)
+    target = generator.integers(8, size=(8, 3))
+    rows = [(s, a, int(target[s, a]), 1.0) for s in range(8) for a in range(3)]
+    mdp = FiniteMDP.from_coo(8, 3, rows)
+    reward = generator.random(8)
+    later = np.setdiff1d(np.arange(8), target[0])
+    changed = reward.copy()
+    changed[later] = generator.normal(size=len(later))
+    # The shutdown: whoever is not in state 0 stays where it is from now on.
+    stopped = FiniteMDP.from_coo(
+        8, 3, [row if row[0] == 0 else (row[0], row[1], row[0], 1.0) for row in rows]
+    )
+    chosen = Lookahead(2).policies(mdp, reward, discount=0.9)[0, 0]
+    assert (Lookahead(2).policies(mdp, changed, discount=0.9)[0, 0] == chosen).all()
+    assert (Lookahead(2).policies(stopped, reward, discount=0.9)[0, 0] == chosen).all()
+    assume(len(np.unique(target[0])) > 1)
+    first, second = np.sort(np.unique(reward[target[0]]))[::-1][:2]
+    assume(first - second > 0.02)  # else even a thousandth of what comes later may decide
+    nearly = optimal_policy_at_start(mdp, reward, 1e-3)
+    assert (optimal_policy_at_start(stopped, changed, 1e-3) == nearly).all()
+
+
+def optimal_policy_at_start(mdp: FiniteMDP, reward: np.ndarray, discount: float) -> np.ndarray:
+    return rule_policies(Optimal(), mdp, reward, discount=discount)[0, 0]
 
 
 def test_looking_one_step_ahead_sees_the_present_reward_only_and_more_steps_see_further():

@@ -10,18 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from offswitch.mdp.action_values import action_values
 from offswitch.mdp.allowed import allowed_actions
+from offswitch.mdp.discount import checked_discount
 from offswitch.mdp.model import FiniteMDP
 from offswitch.mdp.solve import solve
-from offswitch.theory.reward_units import scaled_rewards
+from offswitch.theory.reward_units import scaled_rewards, tie_of
 
-__all__ = ["TIE", "OptimalActions", "optimal_actions", "takes_tagged"]
+__all__ = ["OptimalActions", "optimal_actions", "takes_tagged"]
 
-TIE = 1e-6
-"""Of the goal's range of rewards: an action that forgoes no more counts as optimal."""
-COARSE, FINE = 1e-2, 1e-4
+COARSE, FINE = 2.0**-6, 2.0**-10
 """The solver's tolerance as a share of a tie: for all goals, and for those it leaves undecided."""
-ROUNDING = 1e-8
-"""Times 1 / (1 - gamma): the finest share of a tie that float64 can be asked for."""
 
 
 class OptimalActions(NamedTuple):
@@ -39,9 +36,8 @@ def optimal_actions(
     """For each goal `[K, S]` or `[K, S, A]` the actions that are optimal, among the `allowed`.
 
     pi*(s) = a for some optimal policy, as Turner et al. 2021, Def. 4.3 asks: max_b Q*(s, b) -
-    Q*(s, a) is at most 1e-6 of the goal's range of rewards. One optimal solve per goal to a
-    hundredth of that, and where this leaves a choice open one to a ten-thousandth, so with
-    continuous rewards some 1e-10 of the answers are `near`.
+    Q*(s, a) is at most a tie (`reward_units.tie_of`). One optimal solve per goal to a 64th of
+    that, and a finer one where this leaves a choice open.
 
     >>> fork = FiniteMDP.from_coo(
     ...     3, 2, [(0, 0, 1, 1), (0, 1, 2, 1), (1, 0, 1, 1), (2, 0, 2, 1)]
@@ -56,10 +52,9 @@ def optimal_actions(
     mask = allowed_actions(mdp, allowed)
     scaled, _ = scaled_rewards(mdp, rewards)
     found = _decided(mdp, scaled, discount, mask, COARSE)
-    fine = max(FINE, ROUNDING / (1 - discount))
     open_ = np.flatnonzero(found.near.any(axis=(1, 2)))
-    if len(open_) and fine < COARSE:
-        again = _decided(mdp, scaled[open_], discount, mask, fine)
+    if len(open_):
+        again = _decided(mdp, scaled[open_], discount, mask, FINE)
         found.optimal[open_], found.near[open_] = again
     return found
 
@@ -71,7 +66,8 @@ def _decided(
     mask: NDArray[np.bool_],
     share: float,
 ) -> OptimalActions:
-    found = solve(mdp, scaled, discount, tolerance=TIE * share, allowed=mask)
+    tie = tie_of(checked_discount(discount))
+    found = solve(mdp, scaled, discount, tolerance=tie * share, allowed=mask)
     values = np.where(mask, action_values(mdp, scaled, found.value, discount), -np.inf)
     forgone = values.max(axis=2, keepdims=True) - values
     terms = int(np.diff(mdp.row_start).max()) + 4
@@ -79,8 +75,8 @@ def _decided(
     # Both action values are off by the value's error, discounted, and by their own sums' rounding.
     error = 2 * (discount * found.error * (1 + 1e-8) + terms * np.finfo(np.float64).eps * size)
     slack = error[:, None, None]
-    optimal = forgone + slack <= TIE
-    return OptimalActions(optimal, ~optimal & (forgone - slack <= TIE))
+    optimal = forgone + slack <= tie
+    return OptimalActions(optimal, ~optimal & (forgone - slack <= tie))
 
 
 def takes_tagged(

@@ -19,12 +19,13 @@ from offswitch.mdp.batched.executor import Executor, fold_blocks
 from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.optimal_actions import count_optimal
 from offswitch.mdp.batched.plan import SolverPlan, plan_solver
+from offswitch.mdp.discount import checked_discount
 from offswitch.mdp.model import FiniteMDP
 from offswitch.statistics.level import tail_probability
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.laws.uniform import Uniform
-from offswitch.theory.optimal_actions import TIE, optimal_actions
-from offswitch.theory.reward_units import reward_units
+from offswitch.theory.optimal_actions import optimal_actions
+from offswitch.theory.reward_units import scaled_rewards, tie_of
 from offswitch.theory.sampling.goal_blocks import GoalBlocks, goal_blocks
 from offswitch.theory.tagged_event import (
     EventSums,
@@ -36,18 +37,16 @@ from offswitch.theory.tagged_event import (
 
 __all__ = ["Optimality", "optimality"]
 
-FINEST = 1e-9
-"""Of the largest reward: the wanted error of values, so that hardly any choice is too close."""
-LOST_BITS = 2.0**-46
-"""What float64 certifies is some 2^-46 / (1 - gamma)^2 at worst."""
+SOLVER_SHARE = 2.0**-6
+"""The batched solver's tolerance as a share of a tie."""
 
 
 @dataclass(frozen=True, eq=False)
 class Optimality:
     """For which share of goals each action is optimal in each state. S states, A actions.
 
-    An action counts if it forgoes at most 1e-6 of the goal's range of rewards, and so do all that
-    tie: the shares of one state may add up to more than 1. Unavailable actions have 0 throughout.
+    An action counts if it forgoes at most a tie (`reward_units.tie_of`), and so do all that tie:
+    the shares of one state may add up to more than 1. Unavailable actions have 0 throughout.
     """
 
     probability: NDArray[np.float64]
@@ -104,7 +103,7 @@ def optimality(
     """
     tail_probability(level)
     goals = goal_blocks(mdp, Uniform() if rewards is None else rewards, samples, seed)
-    tolerance = max(FINEST, LOST_BITS / (1 - discount) ** 2) if 0 < discount < 1 else FINEST
+    tolerance = SOLVER_SHARE * tie_of(checked_discount(discount))
     plan = plan_solver(mdp, discount, tolerance=tolerance, allowed=allowed)
     tags = None if tagged is None else np.asarray(tagged)
     work = _Work(plan, goals, tags)
@@ -162,8 +161,10 @@ class _Work:
     def _batched(self, rewards: NDArray[np.float64]) -> _Counts:
         plan, lanes = self.plan, len(rewards)
         reward = np.zeros((plan.n_states, LANES), plan.dtype)
-        reward[:, :lanes] = (rewards / reward_units(rewards)[:, None]).T[plan.order]
-        found = count_optimal(plan, solve_block(plan, reward), tie=TIE)
+        reward[:, :lanes] = (
+            scaled_rewards(plan.mdp, rewards).reward.reshape(lanes, -1).T[plan.order]
+        )
+        found = count_optimal(plan, solve_block(plan, reward), tie=tie_of(plan.discount))
         if found.near.any():
             return self._exact(rewards)
         # For the goals that fill up the last block, which pay nothing, everything is optimal.

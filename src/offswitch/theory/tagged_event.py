@@ -15,6 +15,7 @@ from offswitch.statistics.measurement import Measurement
 from offswitch.statistics.no_data import no_data
 from offswitch.statistics.proportion import proportion_measurement
 from offswitch.theory.optimal_actions import OptimalActions, takes_tagged
+from offswitch.theory.reward_units import tie_of
 from offswitch.theory.tagged_optimality import optimal_share
 
 __all__ = ["EventSums", "TaggedEvent", "event_of", "event_sums", "joined_events"]
@@ -79,7 +80,10 @@ def event_sums(
         ModelError: `tagged` is malformed.
     """
     mdp = plan.mdp
-    share = optimal_share(mdp, rewards, tagged, discount=plan.discount, allowed=plan.allowed)
+    share = optimal_share(
+        mdp, rewards, tagged, discount=plan.discount, allowed=plan.allowed,
+        tolerance=tie_of(plan.discount),
+    )  # fmt: skip
     certain = takes_tagged(mdp, acts.optimal, tagged)
     possible = takes_tagged(mdp, acts.optimal | acts.near, tagged)
     # What is needed is taken by some optimal policy, even where the ties differ in a hair.

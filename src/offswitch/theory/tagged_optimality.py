@@ -6,6 +6,7 @@ only tied for the best, no goal needs it. `optimality` asks both of goals drawn 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,7 @@ def optimal_share(
     Raises:
         ModelError: an argument is malformed.
     """
-    if not 0 < tolerance < 1:
+    if not 0 < tolerance < math.inf:
         raise ModelError(f"tolerance is {tolerance}, expected a share of the reward's range, 1e-6")
     scaled, unit = scaled_rewards(mdp, rewards)
     offered = allowed_actions(mdp, allowed)

@@ -176,7 +176,8 @@ def test_tasks_of_a_cluster_last_half_a_second_or_more():
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray = pytest.importorskip("ray")
+    import ray
+
     # The workers cannot import a test module by its name.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield ray

@@ -263,6 +263,28 @@ def test_what_is_counted_as_optimal_is_and_what_is_not_is_not(kind, law, seed, t
     assert (counts.near <= (close | level).sum(axis=0)).all()
 
 
+@pytest.mark.parametrize("discount", [0.99, 0.999])
+def test_a_certificate_finer_than_float64_means_decides_no_more_than_they_can(discount):
+    # Constant rewards, rows that sum to exactly 1: every action is optimal, in real numbers.
+    solved = 0
+    for seed in range(12):
+        generator = np.random.default_rng(seed)
+        share = np.round(generator.dirichlet(np.ones(3), size=(5, 2)) * 2**20) / 2**20
+        share[:, :, 2] = 1 - share[:, :, 0] - share[:, :, 1]
+        dense = np.zeros((5, 2, 5))
+        for state, action in np.ndindex(5, 2):
+            dense[state, action, generator.choice(5, 3, replace=False)] = share[state, action]
+        plan = plan_solver(FiniteMDP.from_dense(dense), discount, tolerance=1e-14 / (1 - discount))
+        try:
+            block = solve_block(plan, np.full((5, 64), -3.0, plan.dtype))
+        except ModelError:
+            continue
+        solved += 1
+        counts = count_optimal(plan, block)
+        assert ((counts.optimal + counts.near) == 64).all()
+    assert solved > 4
+
+
 def test_duplicates_of_an_action_are_optimal_together():
     twins = FiniteMDP.from_coo(2, 3, [(0, 0, 1, 1), (0, 1, 1, 1), (0, 2, 0, 1), (1, 0, 1, 1)])
     sums = uniform_blocks(plan_solver(twins, 0.9, tolerance=1e-6), 1, range(10), counts=True)

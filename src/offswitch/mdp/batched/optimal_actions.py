@@ -75,7 +75,7 @@ def count_optimal(
         )
     structure = plan.structure
     counts = np.zeros((2, structure.n_choices), np.int64)
-    bars = decision_bars(plan, block.error, tie)
+    bars = decision_bars(plan, block, tie)
     bars[:, lanes:] = np.nan  # no gap compares with it
     if structure.deterministic:
         add_route_counts(
@@ -108,13 +108,19 @@ def chance_tables(
 
 
 def decision_bars(
-    plan: SolverPlan, error: NDArray[np.float64], tie: float = 0.0
+    plan: SolverPlan, block: Block, tie: float = 0.0
 ) -> NDArray[Any]:  # Any: the plan's precision
-    """[2, 64] gaps in V up to which an action is optimal, and beyond which it is not.
+    """[2, 64] gaps in V up to which an action of the `block` is optimal, and beyond which not.
 
-    `error [64]` and `tie` are in units of reward. What lies between the two is undecided.
+    `tie` is in units of reward. What lies between the two is undecided.
     """
     bars = np.empty((2, LANES), plan.dtype)
+    error = block.error
+    if not plan.structure.deterministic:
+        # A certificate in doubled precision may be finer than the float64 means compared here.
+        terms = int(np.diff(plan.structure.transition_start.astype(np.int64)).max()) + 4
+        size = np.maximum(np.abs(block.value.max(axis=0)), np.abs(block.value.min(axis=0)))
+        error = error + terms * 2.0**-53 * size
     fill_bars(error, tie / plan.discount, 2 * (2 - plan.contraction), bars)
     return bars
 
@@ -125,8 +131,7 @@ def fill_bars(
 ) -> None:  # Any: either precision
     """Fill `bars [2, 64]` about the `level`; `width` is 2 (2 - beta).
 
-    Worths err by the values' error and, where they are means over successors, by rounding, which
-    the certificate had to multiply by 1 / (1 - beta) already: hence the second 1 - beta.
+    Worths err by the values' error, and their gaps by twice that.
     """
     for lane in range(LANES):
         unsure = error[lane] * width * GAP_ROUNDING

@@ -169,7 +169,7 @@ def _add_chance_blocks(
         add_block(reward.reshape(-1), block.value.reshape(-1), done * LANES, sums.mean, sums.m2)
         sums.error[0] = max(sums.error[0], block.error.max())
         if sums.counts.shape[1]:
-            bars = decision_bars(plan, block.error)
+            bars = decision_bars(plan, block)
             add_chance_counts(
                 *chance_tables(plan.structure), block.value.reshape(-1), bars, sums.counts
             )

@@ -149,7 +149,8 @@ def coordinated_garbling(informed: ArrayLike, garbled: ArrayLike) -> bool:
 
     Such a structure is worth no more in optimal play, whatever the payoffs (Thm 4.7). The noise
     must be a mixture of pairs of maps, one for each player's own observation (Def. 4.4). A linear
-    program over O'^O Q'^Q pairs of maps.
+    program over O'^O Q'^Q pairs of maps; kernels that differ by less than its tolerance, 1e-7,
+    count as equal.
 
     Raises:
         ModelError: the kernels are no distributions, have different S, or need too many pairs.
@@ -208,4 +209,5 @@ def _redundant(weight: NDArray[np.float64]) -> bool:
     total = first.sum(axis=0)
     left = weight * total[None, :, None]
     right = first[:, :, None] * both[None]
-    return bool(np.abs(left - right).max() <= RELATIVE_TIE)
+    # Relative: what is rare may still decide, where the payoffs are large.
+    return bool((np.abs(left - right) <= RELATIVE_TIE * np.maximum(left, right)).all())

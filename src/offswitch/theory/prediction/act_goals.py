@@ -17,17 +17,16 @@ from offswitch.mdp.batched.block import Block, solve_block
 from offswitch.mdp.batched.executor import Executor, fold_blocks
 from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.plan import SolverPlan, plan_solver
+from offswitch.mdp.discount import checked_discount
 from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.avoidance import avoiding_actions
-from offswitch.theory.reward_units import reward_units
+from offswitch.theory.reward_units import scaled_rewards, tie_of
 from offswitch.theory.sampling.goal_blocks import GoalBlocks
 
 __all__ = ["GoalAnswers", "Weighed", "ask_goals"]
 
-FINEST = 1e-9
-"""Wanted error of values, in units of the goal's largest reward: a thousandth of a tie."""
-LOST_BITS = 2.0**-46
-"""What float64 certifies is some 2^-46 / (1 - gamma)^2 at worst."""
+SOLVER_SHARE = 2.0**-6
+"""The solver's tolerance as a share of a tie."""
 
 
 class Weighed(NamedTuple):
@@ -78,7 +77,7 @@ def ask_goals(
     Raises:
         ModelError: the discount is not in (0, 1), or float64 cannot certify the values.
     """
-    tolerance = max(FINEST, LOST_BITS / (1 - discount) ** 2) if 0 < discount < 1 else FINEST
+    tolerance = SOLVER_SHARE * tie_of(checked_discount(discount))
     masks = [_mask(mdp, tags) for tags in tagged]
     work = _Work(
         goals=goals,
@@ -125,7 +124,7 @@ class _Work:
 
     def _block(self, rewards: NDArray[np.float64]) -> GoalAnswers:
         lanes, mdp = len(rewards), self.free.mdp
-        scaled = rewards / reward_units(rewards)[:, None]
+        scaled = scaled_rewards(mdp, rewards).reward.reshape(lanes, -1)
         found = _solved(self.free, scaled)
         best, error = _at_start(self.free, found)
         gain = np.array([self._gain(found, one) for one in self.weighed])
