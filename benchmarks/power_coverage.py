@@ -1,4 +1,4 @@
-"""How often 95 % intervals of POWER hold the truth, with variance reduction on.
+"""How often 95 % intervals of POWER hold the truth, with variance reduction on and off.
 
 Processes x laws x ways to stop; each cell is the share over repetitions and over the states whose
 POWER has to be sampled, against a closed form or an estimate from 256 times as many goals. The last
@@ -76,7 +76,7 @@ def truth(case: Case, law: RewardLaw) -> Power:
 
 
 def cell(
-    case: Case, law: RewardLaw, amount: dict[str, float], repetitions: int
+    case: Case, law: RewardLaw, amount: dict[str, float | bool], repetitions: int
 ) -> tuple[float, float, float]:
     """Pointwise coverage, simultaneous coverage, mean number of goals."""
     exact = truth(case, law)
@@ -101,9 +101,13 @@ def main() -> None:
     for name in ("process", "discount", "law", "stop", "goals", "pointwise", "all at once"):
         table.add_column(name, justify="left" if name in ("process", "law") else "right")
     for case in cases():
-        for law in ("uniform", "beta:2,5", "sparse:0.02"):
+        for law in ("uniform", "beta:2,5", "sparse:0.02", "sparse:0.005", "beta:0.05,5"):
             half_width = 0.006 if law.startswith("sparse") else 0.002
-            stops: tuple[dict[str, float], ...] = ({"samples": 1280}, {"half_width": half_width})
+            stops: tuple[dict[str, float | bool], ...] = (
+                {"samples": 1280},
+                {"half_width": half_width},
+                {"samples": 1280, "variance_reduction": False},
+            )
             for amount in stops:
                 held, together, goals = cell(case, parse_law(law), amount, repetitions)
                 stop = " ".join(f"{key} {value:g}" for key, value in amount.items())

@@ -60,7 +60,7 @@ def test_a_world_is_predicted_printed_and_written(run, tmp_path):
     jsonschema.validate(document, prediction_schema())
     assert document["start"]["low"] <= 0.5 * 0.1 + 0.9 * 0.8 <= document["start"]["high"]
     assert document["tagged"]["needed"]["low"] <= 0.75 <= document["tagged"]["needed"]["high"]
-    assert "at least 3 times as often" in " ".join(out.split())
+    assert "at least 3 times as many goals" in " ".join(out.split())
     assert "POWER at discount 0.9: n=" in err
 
 
@@ -98,7 +98,7 @@ def test_markup_unicode_and_long_names_are_printed_as_they_are(run, fork):
     code, out, _ = run("predict", fork, *QUICK)
     assert code == 0
     assert "[red]é日本[/red]" in out
-    assert "left: 'left' is likelier to be optimal than 'right' at least as often" in out
+    assert "left: A symmetry swaps 'left' and 'right': neither is favoured." in out
 
 
 @pytest.mark.slow
@@ -206,7 +206,7 @@ def test_states_named_by_their_coordinates_are_a_map(run, tmp_path):
         (("star-v1", "--half-width", "1e-7", "--law", "normal"), "goals, more than the limit"),
         (("star-v1", "--samples", "1"), "1 is fewer than 2"),
         (("star-v1", "--samples", "9", "--half-width", "0.1"), "both --samples and --half-width"),
-        (("star-v1", "--law", "unifrom"), "Did you mean 'uniform'"),
+        (("star-v1", "--law", "unifrom"), "Did you mean 'uniform'? `offswitch predict --help`"),
         (("star-v1", "--law", "beta:2"), "beta:A,B"),
         (("star-v1", "--law", "normal:0,-1"), "deviation"),
         (("star-v1", "--law", "uniform:1,0"), "low"),
@@ -215,7 +215,15 @@ def test_states_named_by_their_coordinates_are_a_map(run, tmp_path):
         (("star-v1", "--level", "nan"), "nan"),
         (("star-v1", "--workers", "0"), "0 is not in the range"),
         (("star-v1", "--executor", "dask"), "dask"),
-        (("star-v1", "--threat", "flood"), "flood"),
+        (("star-v1", "--threat", "flood"), "It stages: none, inert, shutdown."),
+        (("star-v1", "--threat", ""), "stages no threat ''"),
+        (("star-v1", "--out="), "got no folder"),
+        (("unreached.json", "--tag", "z"), "possible only in states that cannot be reached"),
+        (("half.edgelist",), "half.edgelist: 1 of 2 edges carry an attribute 'action'"),
+        (("deep.json",), "nested too deeply"),
+        (("surrogate.json",), "no Unicode text"),
+        (("gym:FrozenLake-v1?size=3",), "cannot be made with size=3"),
+        (("gym:FrozenLake-v1?size",), "expected KEYWORD=VALUE"),
         (("star-v1", "--set", "terminals"), "expected FIELD=VALUE"),
         (("star-v1", "--set", "terminal=3"), "Did you mean 'terminals'"),
         (("star-v1", "--tag", "compli"), "Did you mean 'comply'? It has: comply, option-1"),
@@ -231,6 +239,12 @@ def test_mistake_is_answered_with_what_to_do(run, tmp_path, arguments, said):
     (tmp_path / "cut.json").write_text('{"format": ')
     (tmp_path / "cut.graphml").write_text("<graphml")
     (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "half.edgelist").write_text("a b go\nb a\n")
+    rows = [(0, 0, 0, 1.0), (1, 0, 1, 1.0), (1, 1, 1, 1.0)]
+    write_mdp(FiniteMDP.from_coo(2, 2, rows, action_names=("y", "z")), tmp_path / "unreached.json")
+    text = (tmp_path / "unreached.json").read_text()
+    (tmp_path / "surrogate.json").write_text(text.replace('"s0"', '"\\ud800"'))
     (tmp_path / "undirected.json").write_text('{"nodes": [{"id": 1}], "links": []}')
     assert said in " ".join(refused(run, *arguments).split())
 
@@ -253,6 +267,79 @@ def test_every_problem_of_a_file_is_reported_at_once(run, tmp_path):
     err = refused(run, "link.json")
     for said in ("nodes[0] has no 'id'", "links[0] names the unknown node", "links[1]"):
         assert said in err
+
+
+def test_nodes_that_would_merge_or_have_no_name_are_all_refused_at_once(run, tmp_path):
+    (tmp_path / "merged.json").write_text(
+        '{"directed": true, "links": [{"source": 1, "target": 1, "action": ""}],'
+        ' "nodes": [{"id": 1}, {"id": "1"}, {"id": ""}, {"id": "\\ud800"}]}'
+    )
+    err = refused(run, "merged.json")
+    for said in (
+        "nodes[1] is called '1', as is nodes[0]", "nodes[2] has an empty name",
+        "nodes[3] is '\\ud800', which is no Unicode text",
+        "links[0] has an action that has an empty",
+    ):  # fmt: skip
+        assert said in err
+
+
+@pytest.mark.slow
+def test_nothing_of_an_earlier_prediction_stays_beside_a_new_one(run, tmp_path, fork):
+    folder = tmp_path / "offswitch-predict"
+    run("predict", fork, "--samples", "64", "--discount", "0.9")
+    assert (folder / "prediction.html").exists()
+    (folder / "mine.svg").write_text("kept")
+    run("predict", fork, *QUICK)
+    assert {path.name for path in folder.iterdir()} == {"prediction.json", "mine.svg"}
+
+
+@pytest.mark.slow
+def test_a_world_is_compared_goal_by_goal_with_itself_without_the_threat(run, tmp_path):
+    code, out, _ = run("predict", "off-switch-v1", *QUICK, "--samples", "256")
+    assert code == 0
+    document = json.loads((tmp_path / "offswitch-predict" / "prediction.json").read_bytes())
+    tagged = document["tagged"]
+    control = tagged["control"]
+    difference = tagged["needed"]["estimate"] - control["needed"]["estimate"]
+    assert control["difference"]["estimate"] == pytest.approx(difference)
+    assert control["difference"]["low"] > 0
+    assert "without the threat:" in out
+    run("predict", "off-switch-v1", *QUICK, "--samples", "256", "--threat", "none", "--out", "calm")
+    calm = json.loads((tmp_path / "calm" / "prediction.json").read_bytes())["tagged"]
+    assert calm["control"] is None
+    assert calm["needed"]["low"] <= control["needed"]["high"]
+    assert control["needed"]["low"] <= calm["needed"]["high"]
+
+
+@pytest.mark.slow
+def test_an_act_is_named_best_only_where_intervals_of_all_acts_allow_it(run, tmp_path):
+    (tmp_path / "star.edgelist").write_text("".join(f"hub l{n}\nl{n} l{n}\n" for n in range(20)))
+    _, out, _ = run("predict", "star.edgelist", *QUICK)
+    assert "none of the 20 acts that were judged is surely optimal" in " ".join(out.split())
+    (tmp_path / "fork.edgelist").write_text(
+        "start off stop\nstart hub go\noff off stay\n"
+        + "".join(f"hub l{n} a{n}\nl{n} l{n} stay\n" for n in range(3))
+    )
+    _, out, _ = run("predict", "fork.edgelist", *QUICK)
+    assert "all 2 acts at once) make 'go' optimal first" in " ".join(out.split())
+
+
+@pytest.mark.slow
+def test_several_first_states_are_counted_and_acts_say_which_one_they_are_judged_in(run, tmp_path):
+    rows = [(0, 0, 2, 1.0), (0, 1, 3, 1.0), (1, 1, 2, 1.0), (2, 0, 2, 1.0), (3, 0, 3, 1.0)]
+    mdp = FiniteMDP.from_coo(4, 2, rows, start=[0.6, 0.4, 0, 0], state_names=tuple("abpq"))
+    write_mdp(mdp, tmp_path / "two.json")
+    _, out, _ = run("predict", "two.json", *QUICK)
+    assert "the start (2 states)" in out
+    assert "one of 2 states; acts are judged in the likeliest, a, only" in " ".join(out.split())
+
+
+def test_keywords_of_an_environment_follow_a_question_mark():
+    source = model_source(
+        "gym:FrozenLake-v1?map_name=8x8&is_slippery=false", threat=None, parameters={}
+    )
+    assert source.mdp.n_states == 65
+    assert set(source.mdp.probability) == {1.0}
 
 
 def test_a_missing_ray_is_answered_with_the_line_that_installs_it(run, monkeypatch):
@@ -334,3 +421,5 @@ def test_a_cell_of_a_world_shows_the_state_in_which_it_is_first_entered():
     assert cells[0, 0].state is None
     assert sum(cell.state is not None for cell in cells.values()) == 15
     assert subject.mdp.state_names[cells[3, 6].state or 0] == "cell=8"
+    assert "held" not in subject.mdp.state_names[cells[3, 4].state or 0]  # the tile
+    assert "I the tile where the agent may be interrupted" in subject.grid.note

@@ -103,3 +103,26 @@ def test_an_npz_of_someone_else_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", rows=np.zeros((1, 4)))
     with pytest.raises(ModelError, match="cannot be read as an npz file of ours"):
         read_mdp(tmp_path / "other.npz")
+
+
+def test_names_that_tell_nothing_apart_are_refused_on_writing_and_on_reading(tmp_path):
+    rows = [(0, 0, 0, 1.0), (1, 0, 1, 1.0)]
+    twins = FiniteMDP.from_coo(2, 1, rows, state_names=("a", "a"))
+    half = FiniteMDP.from_coo(2, 1, rows, state_names=("a", "\ud800"))
+    for suffix in (".json", ".npz"):
+        for mdp, said in ((twins, "has 'a' 2 times"), (half, "half of a surrogate pair")):
+            with pytest.raises(ModelError, match=said):
+                write_mdp(mdp, tmp_path / f"x{suffix}")
+    write_mdp(FiniteMDP.from_coo(2, 1, rows, state_names=("a", "b")), tmp_path / "x.json")
+    text = (tmp_path / "x.json").read_text()
+    (tmp_path / "x.json").write_text(text.replace('"b"', '"a"').replace('"a0"', '"\\ud800"'))
+    with pytest.raises(ModelError) as caught:
+        read_mdp(tmp_path / "x.json")
+    assert "state_names has 'a' 2 times" in str(caught.value)
+    assert "action_names has '\\ud800', which is no Unicode text" in str(caught.value)
+
+
+def test_json_that_is_nested_too_deeply_is_refused(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(ModelError, match="nested too deeply"):
+        read_mdp(tmp_path / "deep.json")

@@ -21,6 +21,7 @@ from offswitch.theory.prediction.report import (
     StatePowers,
     Stoppability,
     TaggedActs,
+    TaggedControl,
 )
 
 UNIT = "reward per step"
@@ -48,7 +49,8 @@ def act(action: str, events: tuple[int, int, int], found: bool = False) -> ActPr
     )
     return ActPrediction(
         action=action, state="start", other="comply", tagged_states=63,
-        optimal=share("optimal", events[0]), needed=share("needed", events[1]),
+        optimal=share("optimal", events[0]), optimal_together=share("optimal", events[0]),
+        needed=share("needed", events[1]),
         raises_value=share("raises_value", events[2]), certificate=proof,
     )  # fmt: skip
 
@@ -95,6 +97,10 @@ def sample_prediction(*, grid: bool = True) -> PredictionReport:
             label="oversight-reducing acts", optimal=share("ever", 702), needed=share("any", 617),
             state="start",
             certificate=CertificateFinding(found=False, statement="no symmetry"),
+            control=TaggedControl(
+                condition="none", tagged=True, needed=share("any_control", 410),
+                difference=measurement("difference", 0.202, 0.03, 1024),
+            ),
         ),
         acts=(act("disable", (617, 402, 811), found=True), act("copy", (301, 200, 505))),
         curve=tuple(

@@ -104,7 +104,8 @@ def test_conclusions_are_drawn_from_the_data(report: PredictionReport) -> None:
     assert [module.conclusion(report) for module in MODULES] == [
         "POWER ranges from 0.550 at row 0, column 0 to 0.780 at row 2, column 3",
         "At discount 0.9 POWER ranges from 0.550 in (0, 0) to 0.780 in (2, 3)",
-        "'disable' is optimal for most goals",
+        "60.3% of goals lose value without the oversight-reducing acts; where nothing threatens, "
+        "40% do",
         "POWER of the start rises with the discount, from 0.520 at discount 0.5 to 0.670 at 0.99",
     ]
     backwards = msgspec.structs.replace(
@@ -114,10 +115,11 @@ def test_conclusions_are_drawn_from_the_data(report: PredictionReport) -> None:
             for point in reversed(report.curve)
         ),
         acts=report.acts[1:],
+        tagged=None,
     )
     assert power_discount_figure.conclusion(backwards).startswith("POWER of the start falls")
     assert optimality_figure.conclusion(backwards) == (
-        "No act is surely optimal for most goals; 'copy' is for 29.4%"
+        "No act is surely optimal for most goals; the largest share is 29.4%"
     )
 
 

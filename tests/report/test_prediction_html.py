@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html.parser
 import re
+import xml.etree.ElementTree as ET
 
 import pytest
 from sample_prediction import HOSTILE, hostile, interrupted, sample_prediction, undecided
@@ -94,5 +95,10 @@ def test_files_are_written_whole_or_refused(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {
         "prediction.html", *(path.name for path in paths)
     }  # fmt: skip
+    for name, view in figures.items():
+        drawing = ET.fromstring((tmp_path / f"{name}.svg").read_text())
+        words = " ".join(" ".join(part.split()) for part in drawing.itertext() if part.strip())
+        assert view.title in words
+        assert view.caption in words
     with pytest.raises(AuditError, match="cannot be written"):
         write_prediction_html(report, tmp_path / "absent" / "x.html", figures)

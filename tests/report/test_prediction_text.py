@@ -4,17 +4,20 @@ import shlex
 
 import msgspec
 import pytest
-from sample_prediction import hostile, interrupted, sample_prediction, undecided
+from sample_prediction import hostile, interrupted, measurement, sample_prediction, undecided
 
+from offswitch.report.power_numbers import power_interval, power_number
 from offswitch.report.prediction_finding import (
     NO_CERTIFICATE,
     extreme_states,
     finding,
     predict_command,
+    prediction_warnings,
     told_apart,
 )
 from offswitch.report.prediction_text import prediction_text
 from offswitch.statistics.proportion import proportion_measurement
+from offswitch.theory.prediction.shares import forced_share, widened_share
 
 
 @pytest.mark.parametrize("width", [80, 60, 40])
@@ -91,3 +94,42 @@ def test_the_command_to_run_it_again_says_everything_that_was_asked():
         "a b", "--discount", "0.9", "--discount", "0.5", "--discount", "0.99", "--samples", "64",
         "--law", "beta:2,5", "--seed", "7", "--level", "0.9",
     ]  # fmt: skip
+
+
+def test_a_threat_that_changes_nothing_clearly_is_said_so_and_leaves_the_tone_doubtful():
+    report = sample_prediction()
+    assert "so the threat changes the share by +20.2 (+17.2 to +23.2)" in finding(report).sentence
+    assert report.tagged is not None
+    assert report.tagged.control is not None
+    same = measurement("difference", 0.01, 0.03, 1024)
+    control = msgspec.structs.replace(report.tagged.control, difference=same)
+    tagged = msgspec.structs.replace(report.tagged, control=control)
+    said = finding(msgspec.structs.replace(report, tagged=tagged))
+    assert "no clear difference: +1.0 (-2.0 to +4.0) percentage points" in said.sentence
+    assert said.tone == "doubtful"
+
+
+def test_forced_acts_are_no_undecided_goals_and_undecided_goals_are_said_to_widen():
+    report = sample_prediction()
+    for needed, said, unsaid in (
+        (forced_share("needed", 0.95), "No policy avoids disable", "cannot decide"),
+        (widened_share("needed", 9, 9, 99, level=0.95, seed=0), "cannot decide", "No policy"),
+    ):
+        act = msgspec.structs.replace(report.acts[0], needed=needed)
+        lines = " ".join(prediction_warnings(msgspec.structs.replace(report, acts=(act,))))
+        assert said in lines
+        assert unsaid not in lines
+
+
+def test_states_as_low_as_the_lowest_are_not_called_highest():
+    report = sample_prediction()
+    power = (0.9, *[0.5] * 11)
+    states = msgspec.structs.replace(report.states, estimate=power)
+    top, bottom = extreme_states(msgspec.structs.replace(report, states=states), 5)
+    assert top == [0]
+    assert len(bottom) == 5
+
+
+def test_large_powers_show_the_digits_that_their_interval_deserves():
+    one = measurement("power", 1e6, 0.08)
+    assert (power_number(one), power_interval(one)) == ("1000000.000", "[999999.920, 1000000.080]")

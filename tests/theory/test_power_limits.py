@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import warnings
+from fractions import Fraction
 
 import networkx as nx
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from power_processes import chance, grid, pair, star
+from scipy.optimize import linprog
 
 from offswitch.errors import ModelError
 from offswitch.mdp.batched.structure import analyse_structure
@@ -18,8 +22,9 @@ from offswitch.theory.laws.goal_set import GoalSet
 from offswitch.theory.laws.on_states import OnStates
 from offswitch.theory.laws.uniform import Uniform
 from offswitch.theory.long_run import restricted_policies
-from offswitch.theory.long_run.average_gain import average_gains, choice_matrix, limiting_chain
+from offswitch.theory.long_run.average_gain import average_gains, long_runs
 from offswitch.theory.long_run.cycle_means import best_cycle_means
+from offswitch.theory.long_run.limiting_chain import limiting_chain
 from offswitch.theory.long_run.recurrent_states import recurrent_distributions
 from offswitch.theory.long_run.visit_distributions import non_dominated, visit_distributions
 from offswitch.theory.power import power
@@ -162,7 +167,7 @@ def test_the_best_cycle_is_what_policy_iteration_for_processes_with_chance_finds
     structure = analyse_structure(mdp, mdp.available)
     rewards = np.random.default_rng(seed).random((40, 60))
     found, error = best_cycle_means(*successor_lists(structure), rewards)
-    other, slack = average_gains(structure, choice_matrix(structure), rewards, {})
+    other, slack = average_gains(long_runs(mdp, structure, mdp.available), rewards)
     assert found == pytest.approx(other, abs=error + slack)
 
 
@@ -241,3 +246,212 @@ def test_power_is_continuous_up_to_its_limits():
     gaps = [np.abs(near - limit).max() for near in along]
     assert gaps[0] > 5 * gaps[1] > 20 * gaps[2]
     assert power(mdp, discount=0.99999, rewards=rewards).estimate == pytest.approx(limit, abs=1e-3)
+
+
+def rare_exit(chance_: float) -> FiniteMDP:
+    """Stay in 0 for ever, or wait for the rare move that leads over 2 to 3 for ever."""
+    rows = [(0, 0, 0, 1.0), (0, 1, 0, 1 - chance_), (0, 1, 2, chance_)]
+    return FiniteMDP.from_coo(4, 2, [*rows, (1, 0, 1, 1.0), (2, 0, 3, 1.0), (3, 0, 3, 1.0)])
+
+
+@pytest.mark.parametrize("chance_", [1e-4, 1e-6, 3e-8, 1e-9, 1e-11, 1e-13, 1e-300])
+def test_a_rare_transition_counts_in_full_when_there_is_for_ever_to_wait(chance_):
+    mdp = rare_exit(chance_)
+    rewards = np.random.default_rng(0).random((640, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = power_limit_average(mdp, rewards=rewards, keep_samples=True)
+        sampled = power_limit_average(mdp, seed=1)
+    best = np.maximum(rewards[:, 0], rewards[:, 3])
+    assert found.solver_error < 1e-12
+    assert found.samples[:, 0] == pytest.approx(best, abs=1e-12)
+    assert sampled.low[0] <= 2 / 3 <= sampled.high[0]
+
+
+def slippery(side: int, slip: float) -> FiniteMDP:
+    """A grid in which the move is a random one with probability `slip`."""
+    matrix = grid(side).matrix.toarray().reshape(side**2, 5, side**2)
+    return FiniteMDP.from_dense((1 - slip) * matrix + slip * matrix.mean(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("side", "slip"), [(3, 0.2), (5, 1e-3), (8, 0.1), pytest.param(10, 0.2, marks=pytest.mark.slow)]
+)
+def test_the_limit_on_slippery_grids_is_approached_by_power(side, slip):
+    mdp = slippery(side, slip)
+    rewards = np.random.default_rng(1).random((64, mdp.n_states))
+    found = power_limit_average(mdp, rewards=rewards, keep_samples=True)
+    assert found.solver_error < 1e-11
+    gaps = []
+    for discount in (0.9999, 0.99999):
+        near = power_samples(mdp, rewards, discount)
+        gaps.append(np.abs(found.samples - near.value).max() - near.solver_error)
+    assert gaps[0] < 2e-3
+    assert gaps[1] < 2e-4
+
+
+def best_average_by_linear_program(mdp: FiniteMDP, reward: np.ndarray) -> np.ndarray:
+    """Puterman 1994, Sec. 9.3: least g with g >= P g and g + h >= r + P h for all choices."""
+    n, actions = mdp.n_states, mdp.n_actions
+    owner = np.repeat(np.arange(n), actions)
+    kept = mdp.available.ravel()
+    stay = sp.csr_array((np.ones(n * actions), (np.arange(n * actions), owner)))
+    away = (stay - mdp.matrix)[kept]
+    own = sp.csr_array((np.ones(kept.sum()), (np.arange(kept.sum()), owner[kept])), (kept.sum(), n))
+    found = linprog(
+        np.append(np.ones(n), np.zeros(n)),
+        A_ub=-sp.block_array([[away, None], [own, away]]),
+        b_ub=-np.append(np.zeros(kept.sum()), reward[owner[kept]]),
+        bounds=(None, None),
+        method="highs",
+    )
+    assert found.status == 0
+    return found.x[:n]
+
+
+@pytest.mark.parametrize("name", ["grid", "split", "sparse", "dense"])
+def test_the_best_average_solves_the_multichain_linear_program(name):
+    generator = np.random.default_rng(5)
+    rows = [
+        (s, a, int(t), 0.5)
+        for s in range(30)
+        for a in range(2)
+        for t in generator.choice(30, 2, replace=False)
+        if s % 6 or a
+    ]
+    rows += [(s, 0, s, 1.0) for s in range(0, 30, 6)]
+    mdp = {
+        "grid": slippery(5, 0.1),
+        "split": several()["split"],
+        "sparse": FiniteMDP.from_coo(30, 2, rows),
+        "dense": chance(12, 3, seed=6),
+    }[name]
+    rewards = generator.random((4, mdp.n_states))
+    found = power_limit_average(mdp, rewards=rewards, keep_samples=True)
+    for goal, reward in enumerate(rewards):
+        exact = best_average_by_linear_program(mdp, reward)
+        assert found.samples[goal] == pytest.approx(exact, abs=1e-7)
+
+
+def solved(table: list[list[Fraction]]) -> list[Fraction]:
+    """x of A x = b, exactly, for rows [A, b]."""
+    for column in range(len(table)):
+        pivot = next(row for row in range(column, len(table)) if table[row][column])
+        table[column], table[pivot] = table[pivot], table[column]
+        table[column] = [entry / table[column][column] for entry in table[column]]
+        for row in range(len(table)):
+            factor = table[row][column]
+            if row != column and factor:
+                table[row] = [
+                    a - factor * b for a, b in zip(table[row], table[column], strict=True)
+                ]
+    return [row[-1] for row in table]
+
+
+def exact_limit(chain: list[dict[int, Fraction]]) -> np.ndarray:
+    """The long run of a chain in rational arithmetic, rounded at the end only."""
+    graph = nx.DiGraph([(s, t) for s, row in enumerate(chain) for t in row])
+    found = [[Fraction(0)] * len(chain) for _ in chain]
+    ended = set()
+    for component in map(sorted, nx.attracting_components(graph)):
+        table = [
+            [chain[t].get(s, Fraction(0)) - (s == t) for t in component] + [Fraction(0)]
+            for s in component
+        ]
+        table[0] = [Fraction(1)] * (len(component) + 1)
+        shares = solved(table)
+        for state in component:
+            for other, share in zip(component, shares, strict=True):
+                found[state][other] = share
+        ended |= set(component)
+    passing = [s for s in range(len(chain)) if s not in ended]
+    for target in ended if passing else ():
+        table = [
+            [(s == t) - chain[s].get(t, Fraction(0)) for t in passing]
+            + [sum(p * found[t][target] for t, p in chain[s].items() if t in ended)]
+            for s in passing
+        ]
+        for state, share in zip(passing, solved(table), strict=True):
+            found[state][target] = share
+    return np.array(found, dtype=float)
+
+
+def best_of_all_policies(mdp: FiniteMDP, rewards: np.ndarray) -> np.ndarray:
+    best = np.full(rewards.shape, -np.inf)
+    for policy in itertools.product(*(np.flatnonzero(row) for row in mdp.available)):
+        chain = []
+        for state, action in enumerate(policy):
+            following, chances = mdp.successors(state, int(action))
+            exact = [Fraction(float(p)) for p in chances]
+            chain.append({int(t): p / sum(exact) for t, p in zip(following, exact, strict=True)})
+        best = np.maximum(best, rewards @ exact_limit(chain).T)
+    return best
+
+
+def rare(seed: int, powers: tuple[int, ...]) -> FiniteMDP:
+    """Up to 3 successors, whose chances are of very different sizes."""
+    generator = np.random.default_rng(seed)
+    n, rows = int(generator.integers(2, 5)), []
+    for state, action in itertools.product(range(n), range(2)):
+        count = int(generator.integers(1, min(3, n) + 1))
+        following = generator.choice(n, count, replace=False)
+        size = 10.0 ** -generator.choice(powers, count) * generator.uniform(0.5, 1, count)
+        size[generator.integers(count)] = 1
+        size /= size.sum()
+        rows += [(state, action, int(t), p) for t, p in zip(following, size, strict=True)]
+    return FiniteMDP.from_coo(n, 2, rows)
+
+
+@pytest.mark.parametrize(
+    "powers",
+    [(0, 0, 0, 0), (0, 0, 3, 6), (0, 3, 9, 13), (0, 0, 0, 100), (0, 12, 150, 300)],
+    ids=str,
+)
+def test_the_error_covers_the_best_policy_however_rare_transitions_are(powers):
+    tight = 0
+    for seed in range(12):
+        mdp = rare(seed, powers)
+        rewards = np.random.default_rng(seed).random((8, mdp.n_states))
+        rewards[4:] = np.floor(3 * rewards[4:])
+        found = power_limit_average(mdp, rewards=rewards, keep_samples=True)
+        gap = np.abs(found.samples - best_of_all_policies(mdp, rewards)).max()
+        assert gap <= found.solver_error
+        tight += found.solver_error < 1e-9
+    assert tight >= (12 if max(powers) <= 6 else 10 if max(powers) <= 100 else 6)
+
+
+def test_rows_off_by_what_is_accepted_neither_fail_nor_leave_the_error():
+    exact = slippery(4, 0.1)
+    rewards = np.random.default_rng(2).random((64, 16))
+    off = exact.matrix.toarray().reshape(16, 5, 16)
+    off *= 1 + np.random.default_rng(3).uniform(-5e-10, 5e-10, (16, 5, 1))
+    found = power_limit_average(FiniteMDP.from_dense(off), rewards=rewards, keep_samples=True)
+    plain = power_limit_average(exact, rewards=rewards, keep_samples=True)
+    assert 1e-9 < found.solver_error < 1e-7
+    assert np.abs(found.samples - plain.samples).max() <= found.solver_error
+
+
+def test_forced_states_stay_within_what_is_allowed():
+    rows = [(0, 0, 1, 1.0), (0, 1, 2, 1.0), (1, 0, 1, 1.0), (2, 0, 2, 1.0)]
+    fork = FiniteMDP.from_coo(3, 2, rows)
+    law = OnStates([2], Uniform(), 3)
+    only = np.array([[True, False]] * 3)
+    found = power(fork, discount=0.9, rewards=law, allowed=only)
+    assert found.estimate == pytest.approx([0, 0, 1 / 2], abs=1e-6)
+    limit = power_limit_average(fork, rewards=law, allowed=only, seed=1)
+    assert limit.low[0] <= 0 <= limit.high[0] < 0.01
+
+
+def test_the_closed_form_of_forced_states_covers_rows_off_by_what_is_accepted():
+    loop = FiniteMDP.from_coo(1, 1, [(0, 0, 0, 1 - 5e-10)])
+    found = power(loop, discount=0.9999)
+    exact = (1 - 0.9999) / 0.9999 * (0.5 / (1 - 0.9999 * (1 - 5e-10)) - 0.5)
+    assert abs(exact - 0.5) > 1e-6
+    assert found.low[0] <= exact <= found.high[0] <= 0.5 + 1e-5
+
+
+def test_ways_into_the_same_component_add_up():
+    rows = [(0, 0, 1, 0.3), (0, 0, 2, 0.3), (0, 0, 3, 0.4), (1, 0, 2, 1.0), (2, 0, 1, 1.0)]
+    mdp = FiniteMDP.from_coo(4, 1, [*rows, (3, 0, 3, 1.0)])
+    found = power_limit_average(mdp, rewards=[[0.0, 1.0, 0.0, 0.0]] * 2)
+    assert found.estimate == pytest.approx([0.3, 0.5, 0.5, 0], abs=1e-12)

@@ -20,7 +20,7 @@ from offswitch.theory.sampling import part_means
 from offswitch.theory.sampling.adjusted_mean import PilotSums, adjust, adjusted_range, coefficients
 from offswitch.theory.sampling.blocks import Agreement, BlockPart
 from offswitch.theory.sampling.contributions import DiscountedGains
-from offswitch.theory.sampling.intervals import mean_intervals
+from offswitch.theory.sampling.intervals import mean_intervals, spread_halves
 from offswitch.theory.sampling.part_means import PartMeans
 from offswitch.theory.sampling.quasi_random import (
     SOBOL_DIMENSIONS,
@@ -35,6 +35,7 @@ from offswitch.theory.sampling.reachable_maximum import (
     successor_lists,
 )
 from offswitch.theory.sampling.running_mean import Evidence, ReplicateMean
+from offswitch.theory.sampling.shape import mean_shape, merge_shapes, shape_of
 
 
 def sequence(points, replicate: int, pieces: int) -> np.ndarray:
@@ -271,3 +272,36 @@ def test_few_goals_that_differ_are_not_believed_for_their_spread():
 def test_simultaneous_intervals_are_bonferronis():
     _, high = mean_intervals(evidence(500, 0), None, level=0.95, intervals=100)
     assert high[0] == pytest.approx(0.25 + stats.t.ppf(1 - 0.05 / 200, 15) * 0.01 + 0.001)
+
+
+def test_shapes_merge_to_those_of_all_goals_and_agree_with_scipy():
+    values = np.random.default_rng(0).gamma(0.3, size=(3, 200))
+    merged = shape_of(values[:, :64])
+    for first, last in ((64, 70), (70, 200)):
+        merged = merge_shapes(merged, shape_of(values[:, first:last]))
+    for one, other in zip(merged, shape_of(values), strict=True):
+        assert one == pytest.approx(other, rel=1e-12)
+    found = mean_shape(merged)
+    skewness = stats.skew(values, axis=1, bias=False)
+    assert found.skewness * np.sqrt(200) == pytest.approx(skewness, rel=0.01)
+    kurtosis = stats.kurtosis(values, axis=1) * (199 / 200) ** 2
+    assert found.excess * 200 == pytest.approx(kurtosis, rel=0.02)
+
+
+@pytest.mark.parametrize("hits", [10, 40])
+def test_the_interval_of_rare_equal_goals_holds_garwoods_for_their_number(hits):
+    values = np.zeros((1, 100_000))
+    values[0, :hits] = 1
+    error = values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+    below, above = spread_halves(error, 10**6, mean_shape(shape_of(values)), 0.025)
+    exact = stats.gamma.ppf([0.025, 0.975], [hits, hits + 1]) / values.shape[1]
+    mean = hits / values.shape[1]
+    assert mean - below[0] <= exact[0] + 1e-3 * mean
+    assert exact[1] <= mean + above[0] <= 1.25 * exact[1]
+
+
+def test_more_goals_must_differ_where_more_intervals_are_to_hold_at_once():
+    extremes = np.zeros(1), np.ones(1)
+    rise = special.betaincinv(13, 1000 - 12, 1 - 0.025 / 1000)
+    _, high = mean_intervals(evidence(12, 0), extremes, level=0.95, intervals=1000)
+    assert high[0] == pytest.approx(0.2 + 0.8 * rise + 0.001)

@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 from offswitch.mdp.batched.executor import Executor
 from offswitch.mdp.model import FiniteMDP
 from offswitch.report.prediction_json import prediction_bytes
+from offswitch.statistics.clopper_pearson import clopper_pearson
 from offswitch.theory.certificates.verify import verify_certificate
 from offswitch.theory.instrumental_value import instrumental_value
-from offswitch.theory.prediction import acts, predict
+from offswitch.theory.laws.uniform import Uniform
+from offswitch.theory.prediction import acts, predict, proofs
 from offswitch.theory.prediction.act_goals import Weighed, ask_goals
 from offswitch.theory.prediction.acts import judged_acts
+from offswitch.theory.prediction.control import ControlProcess
 from offswitch.theory.prediction.predict import predict_process
 from offswitch.theory.prediction.report import PredictionReport, PredictionSettings
+from offswitch.theory.prediction.shares import FORCED, widened_share
 from offswitch.theory.prediction.subject import PredictionSubject
 from offswitch.theory.reachable import breadth_first
 from offswitch.theory.reward_units import reward_units
@@ -103,7 +107,7 @@ def test_all_tagged_acts_together_are_certified_n_to_1():
     assert found is not None
     assert found.copies == 2
     assert verify_certificate(mdp, found).valid
-    assert "2 times as often" in report.tagged.certificate.statement
+    assert "at least 2 times as many goals" in report.tagged.certificate.statement
     assert [act.other for act in report.acts] == ["a0", "a0"]
 
 
@@ -111,7 +115,7 @@ def test_a_certificate_that_does_not_verify_is_not_reported(monkeypatch):
     class Refusal:
         problems = ("made up",)
 
-    monkeypatch.setattr(acts, "verify_certificate", lambda mdp, found: Refusal())
+    monkeypatch.setattr(proofs, "verify_certificate", lambda mdp, found: Refusal())
     report = predicted(star())
     assert not any(act.certificate.found for act in report.acts)
     assert "made up" in report.acts[0].certificate.statement
@@ -126,6 +130,96 @@ def test_an_act_that_the_start_forces_has_no_share_of_goals_that_need_it():
     assert report.tagged is not None
     assert report.tagged.needed.estimate is None
     assert not report.acts[0].certificate.found
+
+
+def test_undecided_goals_widen_a_share_both_ways_and_hide_the_estimate_where_they_are_many():
+    few = widened_share("needed", 50, 2, 100, level=0.95, seed=0)
+    assert (few.low, few.high) == (clopper_pearson(50, 100)[0], clopper_pearson(52, 100)[1])
+    assert few.estimate == pytest.approx(50 / 98)
+    assert (few.n, few.missing) == (98, 2)
+    many = widened_share("needed", 100, 786, 1024, level=0.95, seed=0)
+    assert many.estimate is None
+    assert (many.low, many.high) == (clopper_pearson(100, 1024)[0], clopper_pearson(886, 1024)[1])
+    none = widened_share("needed", 0, 100, 100, level=0.95, seed=0)
+    assert (none.estimate, none.low, none.high) == (None, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("discount", [0.5, 0.999, 0.999999])
+def test_only_one_of_two_exclusive_acts_is_needed_by_a_goal_at_any_discount(discount):
+    report = predicted(shutdown_or_hub(), discount=discount, samples=512, half_width=None)
+    shut, hub = (act.needed for act in report.acts)
+    assert shut.low is not None
+    assert hub.low is not None
+    assert shut.low + hub.low <= 1
+    if shut.estimate is not None and hub.estimate is not None:
+        assert shut.estimate + hub.estimate <= 1 + 0.1
+        assert (shut.missing, hub.missing) == (0, 0)
+
+
+def test_a_fall_deep_in_a_corridor_counts():
+    """After 20 forced steps at discount 0.5 the goal needs the end that it pays more, always."""
+    steps = 20
+    rows = [(s, 0, s + 1, 1.0) for s in range(steps)]
+    rows += [(steps, 0, steps + 1, 1.0), (steps, 1, steps + 2, 1.0)]
+    rows += [(steps + 1, 0, steps + 1, 1.0), (steps + 2, 0, steps + 2, 1.0)]
+    mdp = FiniteMDP.from_coo(steps + 3, 2, rows)
+    report = predicted(mdp, tagged(mdp, (steps, 1)), discount=0.5, samples=1024, half_width=None)
+    assert report.tagged is not None
+    drawn = goal_blocks(mdp, Uniform(), 1024, 5)
+    goals = np.concatenate([drawn.block(number) for number in range(drawn.n_blocks)])
+    assert report.tagged.needed.estimate == np.mean(goals[:, steps + 2] > goals[:, steps + 1])
+    assert report.tagged.needed.missing == 0
+
+
+def controlled(same: np.ndarray, control: FiniteMDP) -> PredictionReport:
+    """The star whose leaf 1 is tagged, beside `control`."""
+    tags = tagged(star(), (0, 1))
+    beside = ControlProcess("none", control, tags[:, : control.n_actions], same)
+    subject = PredictionSubject(star(), "test", tagged=tags, tag_label="acts", control=beside)
+    return predict_process(subject, asked(samples=1024, half_width=None))
+
+
+def test_a_control_that_is_the_process_itself_adds_nothing_goal_by_goal():
+    report = controlled(np.arange(4), star())
+    assert report.tagged is not None
+    control = report.tagged.control
+    assert control is not None
+    assert control.needed.estimate == report.tagged.needed.estimate
+    assert control.difference.estimate == 0
+    assert holds(control.difference, 0.0)
+
+
+def test_a_control_with_other_dynamics_has_the_share_of_its_own_closed_form():
+    """Leaf 0 leads on to leaf 2 in the control: two of three acts reach the better of two."""
+    rows = [(0, leaf, leaf + 1, 1.0) for leaf in range(3)]
+    rows += [(1, 0, 1, 1.0), (2, 0, 2, 1.0), (3, 0, 3, 1.0), (1, 1, 2, 1.0)]
+    other = FiniteMDP.from_coo(4, 3, rows)
+    for same in (np.arange(4), np.full(4, -1)):  # the same goals, or goals of its own
+        report = controlled(same, other)
+        assert report.tagged is not None
+        control = report.tagged.control
+        assert control is not None
+        assert holds(report.tagged.needed, 1 / 3)
+        # At discount 0.9 the way over leaf 0 costs 0.1 of the gap; leaf 1 is best a third, and
+        # then needed directly.
+        assert holds(control.needed, 1 / 3)
+        assert control.difference.low is not None
+        assert control.difference.low <= 0 <= (control.difference.high or 0)
+
+
+def test_a_share_the_start_forces_warns_of_nothing_undecided():
+    mdp = star(1)
+    report = predicted(mdp, tagged(mdp, (0, 0)))
+    assert report.acts[0].needed.missing == 0
+    assert report.acts[0].needed.method == FORCED
+
+
+def test_intervals_that_hold_for_all_acts_at_once_are_wider_by_bonferroni():
+    (act, *others) = predicted(star(), samples=1024, half_width=None).acts
+    expected = clopper_pearson(
+        round(act.optimal.estimate * 1024), 1024, level=1 - 0.05 / (1 + len(others))
+    )
+    assert (act.optimal_together.low, act.optimal_together.high) == pytest.approx(expected)
 
 
 def test_an_act_is_judged_where_it_is_first_tagged_beside_the_first_untagged_one():
@@ -217,7 +311,7 @@ def test_progress_is_told_what_is_done_how_many_goals_and_how_wide():
     assert width <= 0.02
 
 
-@pytest.mark.parametrize("stage", ["certify", "ask_goals", "optimality"])
+@pytest.mark.parametrize("stage", ["proven_preference", "ask_goals", "optimality"])
 def test_an_interrupt_after_power_keeps_what_is_finished(monkeypatch, stage):
     def pressed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -225,9 +319,15 @@ def test_an_interrupt_after_power_keeps_what_is_finished(monkeypatch, stage):
     monkeypatch.setattr(acts, stage, pressed)
     report = predicted(star(), curve=(0.5, GAMMA))
     assert report.interrupted
-    assert report.acts == ()
-    assert report.curve == ()
+    assert [point.discount for point in report.curve] == [GAMMA]
     assert holds(report.start, LEAVES / (LEAVES + 1))
+    if stage != "ask_goals":
+        assert report.acts == ()
+        return
+    for act in report.acts:
+        assert holds(act.optimal, 1 / LEAVES)
+        assert act.certificate.found
+        assert act.needed.estimate is None
 
 
 def test_an_interrupt_during_power_ends_there_with_the_interval_so_far(monkeypatch):
@@ -240,6 +340,7 @@ def test_an_interrupt_during_power_ends_there_with_the_interval_so_far(monkeypat
     report = predicted(star(), curve=(0.5, GAMMA))
     assert report.interrupted
     assert report.acts == ()
+    assert [point.discount for point in report.curve] == [GAMMA]
     assert report.start.n > 0
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from offswitch.errors import ModelError, problems_text
+from offswitch.mdp.files import is_text
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
@@ -49,11 +50,7 @@ def graph_of_node_link(path: Path, document: dict[str, Any]) -> MultiDiGraph:  #
         raise ModelError(f"{path}: expected lists 'nodes' and 'links' of a node-link graph")
     problems = [] if document.get("directed") is True else ["'directed' is not true"]
     graph = networkx.MultiDiGraph()
-    for number, node in enumerate(nodes):
-        if isinstance(node, dict) and "id" in node:
-            graph.add_node(_name(node["id"]))
-        else:
-            problems.append(f"nodes[{number}] has no 'id'")
+    problems += _add_nodes(graph, nodes)
     for number, link in enumerate(links):
         ends = _ends(link) if isinstance(link, dict) else []
         unknown = [end for end in ends if end not in graph]
@@ -61,9 +58,40 @@ def graph_of_node_link(path: Path, document: dict[str, Any]) -> MultiDiGraph:  #
             said = f"names the unknown node {unknown[0]!r}" if unknown else "is no object"
             problems.append(f"links[{number}] {said}")
             continue
+        problems += [f"links[{number}] {said}" for said in _action_problems(link)]
         graph.add_edge(*ends, **({"action": link["action"]} if "action" in link else {}))
     _refuse(path, problems)
     return graph
+
+
+def _add_nodes(graph: MultiDiGraph, nodes: list[object]) -> list[str]:
+    """What is wrong with `nodes`; the others are in `graph` afterwards, by the names they get."""
+    problems = []
+    first: dict[str, int] = {}
+    for number, node in enumerate(nodes):
+        if not (isinstance(node, dict) and "id" in node):
+            problems.append(f"nodes[{number}] has no 'id'")
+            continue
+        name = _name(node["id"])
+        same = first.setdefault(name, number)
+        if same != number:
+            problems.append(f"nodes[{number}] is called {name!r}, as is nodes[{same}]")
+        problems += [f"nodes[{number}] {said}" for said in _word_problems(name)]
+        graph.add_node(name)
+    return problems
+
+
+def _action_problems(link: dict[str, Any]) -> list[str]:  # Any: JSON
+    action = link.get("action", "unnamed")
+    if isinstance(action, str):
+        return [f"has an action that {said}" for said in _word_problems(action)]
+    plain = isinstance(action, int | float) or action is None
+    return [] if plain else [f"has the action {action!r}, expected a string"]
+
+
+def _word_problems(name: str) -> list[str]:
+    problems = [] if name.strip() else ["has an empty name"]
+    return problems + ([] if is_text(name) else [f"is {name!r}, which is no Unicode text"])
 
 
 def _ends(link: dict[str, Any]) -> list[str]:  # Any: JSON
@@ -105,7 +133,9 @@ def _graphml(path: Path) -> MultiDiGraph:
         graph = networkx.read_graphml(path, force_multigraph=True)
     except (OSError, ValueError, KeyError, ParseError, networkx.NetworkXException) as error:
         raise ModelError(f"{path} cannot be read as GraphML: {error}") from error
-    _refuse(path, [] if graph.is_directed() else ["the graph is undirected, expected directed"])
+    problems = [] if graph.is_directed() else ["the graph is undirected, expected directed"]
+    problems += [f"node {node!r} {said}" for node in graph for said in _word_problems(str(node))]
+    _refuse(path, problems)
     return graph
 
 

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from offswitch.cli.grids import grid_of_cells
@@ -24,9 +25,20 @@ ACTION_NAMES = {
 }
 """Gymnasium numbers actions; these are the names in its documentation."""
 
+LETTERS = {
+    "S": "where an episode starts",
+    "F": "frozen, safe to stand on",
+    "H": "a hole, where it ends",
+    "G": "the goal, where it ends",
+}
+"""Of the maps in its documentation."""
+
 
 def gymnasium_source(environment_id: str) -> PredictionSubject:
     """The process behind the environment called `environment_id`.
+
+    Keywords follow a question mark: 'FrozenLake-v1?map_name=8x8&is_slippery=false'; values that
+    are JSON are read so.
 
     Raises:
         ModelError: there is no such environment, it cannot be made, or it has no table.
@@ -58,14 +70,40 @@ def gymnasium_source(environment_id: str) -> PredictionSubject:
 def _made(environment_id: str) -> Any:  # Any: environments only share attributes
     import gymnasium
 
+    name, mark, given = environment_id.partition("?")
+    keywords: dict[str, Any] = {}  # Any: each environment's own
+    if mark:
+        keywords = dict(_keyword(environment_id, part) for part in given.split("&"))
     advice = "`python -m gymnasium.envs.registration` prints the registered ids."
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an outdated version is an error of its own here
-            return gymnasium.make(environment_id)
+            return gymnasium.make(name, **keywords)
     except (gymnasium.error.Error, ImportError) as error:
         said = str(error).strip().rstrip(".")
         raise ModelError(f"gym:{environment_id} cannot be made: {said}. {advice}") from error
+    except (TypeError, ValueError, KeyError) as error:
+        # What an environment makes of keywords it does not know is its own affair.
+        if not keywords:
+            raise
+        raise ModelError(
+            f"gym:{environment_id} cannot be made with {given}: {error!r}. The documentation of "
+            f"{name} lists its keywords."
+        ) from error
+
+
+def _keyword(environment_id: str, part: str) -> tuple[str, object]:
+    key, equals, value = part.partition("=")
+    if not (key.isidentifier() and equals):
+        raise ModelError(
+            f"gym:{environment_id} has {part!r} after the question mark, expected KEYWORD=VALUE "
+            "joined by '&'. Quote the whole for the shell."
+        )
+    try:
+        decoded: object = msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return key, value
+    return key, decoded
 
 
 def _grid(bare: Any, mdp: FiniteMDP) -> Grid | None:  # Any: as above
@@ -80,7 +118,9 @@ def _grid(bare: Any, mdp: FiniteMDP) -> Grid | None:  # Any: as above
     marks = _marks(getattr(bare, "desc", None), (rows, columns))
     if not marks:
         marks = {place: "S" for place, state in places if mdp.start[state] > 0}
-    return grid_of_cells(rows, columns, places, marks)
+    letters = sorted(set(marks.values()) & set(LETTERS))
+    note = "; ".join(f"{letter} {LETTERS[letter]}" for letter in letters)
+    return grid_of_cells(rows, columns, places, marks, note=f"{note}." if note else "")
 
 
 def _marks(drawn: Any, shape: tuple[int, int]) -> dict[tuple[int, int], str]:  # Any: as above

@@ -6,11 +6,15 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from offswitch.errors import ModelError, WorldError, nearest_name
 from offswitch.theory.prediction.subject import PredictionSubject
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
 
 __all__ = ["model_source"]
 
@@ -61,7 +65,6 @@ def _suffixes() -> str:
 def _file_source(path: Path) -> PredictionSubject:
     from offswitch.cli.graph_files import GRAPH_SUFFIXES, graph_of_node_link, read_graph
     from offswitch.mdp.files import read_mdp
-    from offswitch.mdp.from_graph import from_graph
 
     if path.is_dir():
         raise ModelError(f"{path} is a folder, expected a file that ends in {_suffixes()}")
@@ -70,13 +73,21 @@ def _file_source(path: Path) -> PredictionSubject:
     if not path.exists():
         raise ModelError(f"{path} does not exist. Check the path, or write it with write_mdp.")
     if path.suffix in GRAPH_SUFFIXES:
-        mdp = from_graph(read_graph(path))
-        return _placed(PredictionSubject(mdp=mdp, name=str(path), kind="graph"))
+        return _graph_process(path, read_graph(path))
     document = _json_object(path)
     if document is not None and "nodes" in document and "rows" not in document:
-        mdp = from_graph(graph_of_node_link(path, document))
-        return _placed(PredictionSubject(mdp=mdp, name=str(path), kind="graph"))
+        return _graph_process(path, graph_of_node_link(path, document))
     return _placed(PredictionSubject(mdp=read_mdp(path), name=str(path), kind="file"))
+
+
+def _graph_process(path: Path, graph: MultiDiGraph) -> PredictionSubject:
+    from offswitch.mdp.from_graph import from_graph
+
+    try:
+        mdp = from_graph(graph)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return _placed(PredictionSubject(mdp=mdp, name=str(path), kind="graph"))
 
 
 def _json_object(path: Path) -> dict[str, object] | None:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from offswitch import __version__
 from offswitch.cli.assignments import assignments_of
@@ -20,9 +21,10 @@ from offswitch.cli.interrupts import INTERRUPTED, stop_once
 from offswitch.cli.model_sources import model_source
 from offswitch.cli.output import show
 from offswitch.cli.sampling_progress import sampling_progress
-from offswitch.errors import AuditError, ModelError
+from offswitch.errors import AuditError, ModelError, nearest_name
 from offswitch.mdp.batched.executor import Executor
 from offswitch.report.prediction_html import (
+    NAMES,
     prediction_figures,
     write_figures,
     write_prediction_html,
@@ -31,10 +33,11 @@ from offswitch.report.prediction_json import prediction_bytes
 from offswitch.report.prediction_text import PredictionTable
 from offswitch.report.whole_file import write_whole
 from offswitch.report.wording import plain
-from offswitch.theory.laws.parse import parse_law
+from offswitch.theory.laws.parse import LAWS, parse_law
 from offswitch.theory.prediction.predict import predict_process
 from offswitch.theory.prediction.report import PredictionReport, PredictionSettings
 from offswitch.theory.prediction.subject import PredictionSubject
+from offswitch.theory.reachable import breadth_first
 
 __all__ = ["command"]
 
@@ -45,6 +48,8 @@ HALF_WIDTH = 0.01
 MOST_SAMPLES = 10**8
 """Goals that an asked half-width may need at worst: hours, for all but tiny processes."""
 NAMES_SHOWN = 20
+WRITTEN = ("prediction.json", "prediction.html", *(f"{name}.svg" for name in NAMES))
+"""Every file that may be written."""
 
 
 def _discounts(
@@ -62,6 +67,14 @@ def _discount(text: str) -> float:
     if not 0 < discount < 1:  # also refuses NaN
         raise click.BadParameter(f"{text.strip()} is not in (0, 1).")
     return discount
+
+
+def _folder(context: click.Context, option: click.Parameter, given: str) -> Path:
+    if not given:
+        raise click.BadParameter("got no folder; give its name, '.' for this one.")
+    if Path(given).is_file():
+        raise click.BadParameter(f"{given!r} is a file, expected a folder.")
+    return Path(given)
 
 
 @click.command("predict")
@@ -84,7 +97,12 @@ def _discount(text: str) -> float:
     help=f"Sample until POWER is known to +- this, reward per step.  [default: {HALF_WIDTH}]",
 )
 @click.option(
-    "--samples", type=int, default=None, metavar="N", help="Goals to draw, instead of a half-width."
+    "--samples",
+    type=int,
+    default=None,
+    metavar="N",
+    help="Goals to draw, instead of a half-width; POWER may set the first of them aside as a pilot "
+    "and report the rest.",
 )
 @click.option(
     "--law",
@@ -139,7 +157,7 @@ def _discount(text: str) -> float:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    callback=_folder,
     default="offswitch-predict",
     show_default=True,
     help="Folder for the files.",
@@ -160,7 +178,9 @@ def command(
 
     Example: offswitch predict coffee-corridor-v1 --discount 0.5,0.9,0.99
     """
+    tags = tuple(dict.fromkeys(tags))
     parameters = assignments_of(assignments)
+    _known_law(law)
     subject = _tagged(model_source(source, threat=threat, parameters=parameters), tags)
     main = discounts[0] if discounts else subject.discount or DISCOUNT
     settings = PredictionSettings(
@@ -200,9 +220,28 @@ def _tagged(subject: PredictionSubject, tags: Sequence[str]) -> PredictionSubjec
         shown = ", ".join(plain(name) for name in names[:NAMES_SHOWN])
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         raise ModelError(f"unknown action {unknown[0]!r}.{hint} It has: {shown}{more}.")
-    chosen = np.isin(np.asarray(names), tags)
+    chosen: NDArray[np.bool_] = mdp.available & np.isin(np.asarray(names), tags)[None, :]
+    met = np.asarray(chosen[breadth_first(mdp)].any(axis=0))
+    never = [tag for tag in tags if not met[names.index(tag)]]
+    if never:
+        shown = ", ".join(repr(plain(tag)) for tag in never)
+        raise ModelError(
+            f"--tag: {shown} is possible only in states that cannot be reached from the start, so "
+            "no goal is about it. Tag another action, or change the start."
+        )
+    control = subject.control
+    if control is not None:
+        everywhere = np.isin(np.asarray(control.mdp.action_names), tags)[None, :]
+        control = replace(control, tagged=control.mdp.available & everywhere)
     label = f"acts tagged {', '.join(tags)}"
-    return replace(subject, tagged=mdp.available & chosen[None, :], tag_label=label)
+    return replace(subject, tagged=chosen, tag_label=label, control=control)
+
+
+def _known_law(text: str) -> None:
+    kinds = [law.partition(":")[0].partition("[")[0] for law in LAWS]
+    kind = text.partition(":")[0]
+    if kind not in kinds:
+        raise ModelError(nearest_name(kind, kinds, kind="law", lister="offswitch predict --help"))
 
 
 def _plain_value(value: object) -> str | int | float | bool | None:
@@ -256,6 +295,17 @@ def _make_room(out: Path) -> None:
         ) from error
 
 
+def _clear(out: Path) -> None:
+    """Remove what an earlier prediction left under our names: nothing there may be of another."""
+    try:
+        for name in WRITTEN:
+            (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise AuditError(
+            f"cannot replace {str(out / name)!r}: {error.strerror}. Give another folder with --out."
+        ) from error
+
+
 def _deliver(report: PredictionReport, out: Path, *, as_json: bool, figures: bool) -> None:
     """Print first, then write: what was computed is shown even where drawing fails."""
     data = prediction_bytes(report)
@@ -263,6 +313,7 @@ def _deliver(report: PredictionReport, out: Path, *, as_json: bool, figures: boo
         click.echo(data.decode(), nl=False)
     else:
         show(PredictionTable(report))
+    _clear(out)
     written = [out / "prediction.json"]
     write_whole(written[0], data)
     drawn = prediction_figures(report) if figures else {}

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.audit.predict import oversight_reducing_acts
 from offswitch.cli.grids import grid_of_cells
+from offswitch.errors import WorldError
+from offswitch.theory.prediction.control import ControlProcess
 from offswitch.theory.prediction.report import Grid
 from offswitch.theory.prediction.subject import PredictionSubject
 from offswitch.trace.event import StopEffective
 from offswitch.worlds.compiled import CompiledWorld, compiled_world
 from offswitch.worlds.off_switch import OffSwitch
-from offswitch.worlds.registry import make_world
+from offswitch.worlds.registry import make_world, world_class
+from offswitch.worlds.world import World
 
 __all__ = ["world_source"]
 
 THREAT = "shutdown"
 """The threat that is staged where none is named."""
+UNTHREATENED = ("none", "inert")
+"""Levels of the threat that are none; the first is the control."""
+LETTERS = {
+    "A": "where the agent starts",
+    "B": "the button that removes the interruption",
+    "G": "the goal, where the episode ends",
+    "I": "the tile where the agent may be interrupted",
+}
 
 
 def world_source(
@@ -31,7 +45,7 @@ def world_source(
     Raises:
         WorldError: a factor, level or parameter is unknown or does not fit.
     """
-    world = make_world(world_id, **{"threat": threat or THREAT, **parameters})
+    world = _staged(world_id, {"threat": THREAT if threat is None else threat, **parameters})
     planned = world.planning_model()
     compiled = compiled_world(planned)
     tagged, stop = oversight_reducing_acts(compiled), _stopped(compiled)
@@ -48,8 +62,38 @@ def world_source(
         tagged=tagged if tagged.any() else None,
         tag_label="oversight-reducing acts",
         stop=stop if stop.any() else None,
-        grid=_grid(compiled),
+        grid=_grid(compiled, stop),
+        control=_control(world, compiled),
         notes=tuple(notes),
+    )
+
+
+def _staged(world_id: str, parameters: dict[str, object]) -> World[Any]:
+    """The world; an unknown threat is answered with those that it stages."""
+    given = parameters["threat"]
+    known = (*UNTHREATENED, *world_class(world_id).threats)
+    if given not in known:
+        close = difflib.get_close_matches(str(given), known, n=1, cutoff=0.4)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise WorldError(
+            f"{world_id} stages no threat {given!r}.{hint} It stages: {', '.join(known)}."
+        )
+    return make_world(world_id, **parameters)
+
+
+def _control(world: World[Any], compiled: CompiledWorld) -> ControlProcess | None:
+    """The same world with the stop path there and nobody using it."""
+    if world.condition.threat in UNTHREATENED:
+        return None
+    calm = dataclasses.replace(world, condition=msgspec.structs.replace(
+        world.condition, threat=UNTHREATENED[0]
+    ))  # fmt: skip
+    other = compiled_world(calm.planning_model())
+    return ControlProcess(
+        condition=UNTHREATENED[0],
+        mdp=other.mdp,
+        tagged=oversight_reducing_acts(other),
+        same=np.array([compiled.index.get(state, -1) for state in other.states], dtype=np.int64),
     )
 
 
@@ -86,7 +130,7 @@ def _difference(fields: tuple[str, ...], start: Any, state: Any) -> str:
     return ", ".join(changed) or "start"
 
 
-def _grid(compiled: CompiledWorld) -> Grid | None:
+def _grid(compiled: CompiledWorld, stopped: NDArray[np.bool_]) -> Grid | None:
     """The map of the one world that is laid out in two dimensions."""
     world = compiled.world
     if not isinstance(world, OffSwitch):
@@ -99,12 +143,14 @@ def _grid(compiled: CompiledWorld) -> Grid | None:
         if mark not in " #"
     }
     # States are numbered breadth first, so the first of a cell is the one met first.
-    places = [(board.cells[state.cell], number) for number, state in enumerate(compiled.states)]
+    order = np.argsort(stopped, kind="stable")
+    places = [(board.cells[compiled.states[number].cell], int(number)) for number in order]
+    letters = "; ".join(f"{mark} {LETTERS[mark]}" for mark in sorted(set(marks.values())))
     return grid_of_cells(
         len(board.lines),
         len(board.lines[0]),
         places,
         marks,
-        note="A cell shows the state in which it is first entered by a shortest way; where chance "
-        "decides between several, the one that the world lists first.",
+        note=f"{letters}. A cell shows the state in which it is first entered by a shortest way "
+        "without being interrupted; other states of the same cell may have more or less POWER.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offswitch.errors import ModelError
+from offswitch.errors import ModelError, problems_text
 from offswitch.mdp.model import FiniteMDP
 
 __all__ = ["from_graph"]
@@ -23,11 +23,12 @@ def from_graph(graph: Any) -> FiniteMDP:  # Any: networkx is not imported for a 
     (('hub', 'left', 'right'), [[True, True], [True, False], [True, False]])
 
     Raises:
-        ModelError: the graph is undirected or empty, only some edges name their action, or two
-            edges out of one node name the same.
+        ModelError: the graph is undirected or empty, only some edges name their action, two edges
+            out of one node name the same, or different nodes or actions read the same (1, '1').
     """
     if not graph.is_directed() or not len(graph):
         raise ModelError(f"{graph} is undirected or empty, expected a networkx.DiGraph with a node")
+    _refuse_merged("nodes", list(graph))
     index = {node: number for number, node in enumerate(graph)}
     edges = [
         (index[node], number, index[to], name)
@@ -57,7 +58,20 @@ def _action_names(given: list[object]) -> list[str]:
         raise ModelError(
             f"{len(named)} of {len(given)} edges carry an attribute 'action', expected all or none"
         )
+    _refuse_merged("actions", list({(type(name), str(name)): name for name in named}.values()))
     return list(dict.fromkeys(str(name) for name in named))
+
+
+def _refuse_merged(kind: str, given: list[object]) -> None:
+    """Names are text: what is told apart only by its type would become one."""
+    met: dict[str, object] = {}
+    problems = []
+    for one in given:
+        other = met.setdefault(str(one), one)
+        if other is not one:
+            problems.append(f"{kind} {other!r} and {one!r} are both called {str(one)!r}")
+    if problems:
+        raise ModelError(problems_text("the graph", problems))
 
 
 def _check_distinct(

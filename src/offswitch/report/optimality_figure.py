@@ -21,19 +21,26 @@ MOST = 12
 
 
 def conclusion(report: PredictionReport) -> str:
-    """Which acts most goals make optimal, in words."""
-    known = [act for act in report.acts if act.optimal.estimate is not None]
+    """For how many goals the tagged acts are needed, or which acts most goals make optimal."""
+    tagged = report.tagged
+    if tagged is not None and tagged.needed.estimate is not None:
+        share = percent(tagged.needed.estimate)
+        said = f"{share} of goals lose value without the {shorten(tagged.label, 60)}"
+        control = tagged.control
+        if control is None or not control.tagged or control.needed.estimate is None:
+            return said
+        return f"{said}; where nothing threatens, {percent(control.needed.estimate)} do"
+    known = [act for act in report.acts if act.optimal_together.estimate is not None]
     if not known:
         return "No act was judged"
-    most = [act for act in known if act.optimal.low is not None and act.optimal.low > 0.5]
+    most = [act for act in known if (act.optimal_together.low or 0.0) > 0.5]
     if most:
         names = listing(dict.fromkeys(f"'{shorten(act.action, 24)}'" for act in most[:4]))
         more = f" and {len(most) - 4} more" if len(most) > 4 else ""
         verb = "is" if len(most) == 1 else "are"
         return f"{names}{more} {verb} optimal for most goals"
-    best = max(known, key=lambda act: act.optimal.estimate or 0.0)
-    share = percent(best.optimal.estimate or 0.0)
-    return f"No act is surely optimal for most goals; '{shorten(best.action, 24)}' is for {share}"
+    share = percent(max(act.optimal_together.estimate or 0.0 for act in known))
+    return f"No act is surely optimal for most goals; the largest share is {share}"
 
 
 def caption(report: PredictionReport) -> str:
@@ -43,7 +50,8 @@ def caption(report: PredictionReport) -> str:
     return (
         f"Shares of goals drawn from {plain(report.settings.law_name)}. Optimal: no other action "
         "in the state is better; ties count for all. Needed: the optimum from the start falls when "
-        "the act may not be taken. Worth more: than the act it is weighed against. "
+        "the act may not be taken. Worth more: than the act it is weighed against, asked of single "
+        "acts. "
         f"{panel_caption(panel(report))}{rest}"
     )
 
@@ -55,7 +63,18 @@ def panel(report: PredictionReport) -> Panel:
         Series("needed from the start", PALETTE[1], "^", True),
         Series("worth more than the act it is weighed against", PALETTE[2], "s", False),
     )
-    groups = tuple(
+    together = report.tagged
+    groups: tuple[Group, ...] = (
+        ()
+        if together is None
+        else (
+            Group(
+                f"any of the {plain(together.label)}",
+                (mark(together.optimal), mark(together.needed), mark(None)),
+            ),
+        )
+    )
+    groups += tuple(
         Group(_label(act), (mark(act.optimal), mark(act.needed), mark(act.raises_value)))
         for act in report.acts[:MOST]
     )

@@ -7,9 +7,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from offswitch.report.wording import listing, number, percent, plain, shorten
+from offswitch.report.power_numbers import power_number
+from offswitch.report.wording import listing, percent, plain, shorten
 from offswitch.statistics.measurement import Measurement
 from offswitch.theory.prediction.report import ActPrediction, PredictionReport
+from offswitch.theory.prediction.shares import FORCED
 
 __all__ = [
     "NO_CERTIFICATE",
@@ -21,10 +23,13 @@ __all__ = [
     "power_sentence",
     "predict_command",
     "prediction_warnings",
+    "start_label",
     "state_power",
     "told_apart",
 ]
 
+MOST_TIES = 3
+"""Acts named where several are optimal for the same share of goals."""
 NO_CERTIFICATE = "no certificate found (this does not mean safe)"
 
 
@@ -33,7 +38,8 @@ class Finding(NamedTuple):
 
     sentence: str
     tone: Literal["resists", "quiet", "doubtful"]
-    """'resists' where most goals need a tagged act, 'quiet' where few do, else 'doubtful'."""
+    """'resists' where most goals need a tagged act, and more than without the threat; 'quiet' where
+    few do; else 'doubtful'."""
 
 
 def finding(report: PredictionReport) -> Finding:
@@ -47,26 +53,89 @@ def _acts_clause(report: PredictionReport) -> str:
         share = report.tagged.needed
         return (
             f"Of goals drawn from {law}, {percent(share.estimate or 0.0)} ({_bounds(share)}) lose "
-            f"value unless the agent may take {plain(report.tagged.label)}. "
+            f"value unless the agent may take {plain(report.tagged.label)}{_without(report)}. "
         )
-    known = [act for act in report.acts if act.optimal.estimate is not None]
-    if not known:
+    known = [act for act in report.acts if act.optimal_together.estimate is not None]
+    return _best_act(report, known) if known else ""
+
+
+def _without(report: PredictionReport) -> str:
+    """What of the share is there without any threat, and the difference."""
+    control = report.tagged.control if report.tagged is not None else None
+    if control is None:
         return ""
-    best = max(known, key=lambda act: act.optimal.estimate or 0.0)
-    ties = [act for act in known if act.optimal.estimate == best.optimal.estimate]
-    names = listing(f"'{shorten(act.action, 30)}'" for act in ties[:3])
-    where = "first" if report.tagged is None else f"in {shorten(best.state, 40)}"
+    if not control.tagged:
+        return "; without the threat there is no such act"
+    if control.needed.estimate is None:
+        return "; without the threat the acts cannot be avoided, or too many goals are undecided"
+    more = control.difference
+    said = f"; without the threat: {percent(control.needed.estimate)} ({_bounds(control.needed)})"
+    if more.estimate is None or more.low is None or more.high is None:
+        return said
+    verdict = "so the threat changes the share by"
+    if more.low <= 0 <= more.high:
+        verdict = "no clear difference:"
     return (
-        f"Of goals drawn from {law}, {percent(best.optimal.estimate or 0.0)} "
-        f"({_bounds(best.optimal)}) make {names} optimal {where}: the largest share of the acts "
-        "that were judged. "
+        f"{said}, {verdict} {_points(more.estimate)} ({_points(more.low)} to "
+        f"{_points(more.high)}) percentage points"
     )
 
 
-def _bounds(share: Measurement) -> str:
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}"
+
+
+def _best_act(report: PredictionReport, known: list[ActPrediction]) -> str:
+    """The act that most goals make optimal, named only where intervals of all acts allow it."""
+    law, count = plain(report.settings.law_name), len(known)
+    best = max(known, key=lambda act: act.optimal_together.estimate or 0.0)
+    share = best.optimal_together
+    others = [act for act in known if act.optimal.estimate != best.optimal.estimate]
+    clear = all(_low(share) > _high(act.optimal_together) for act in others)
+    held = f"{_bounds(share, report.settings.level)}, all {count} acts at once"
+    if count == 1:
+        held = _bounds(best.optimal)
+    ties = [act for act in known if act.optimal.estimate == best.optimal.estimate]
+    if count > 1 and len(ties) == count:
+        return (
+            f"Of goals drawn from {law}, each of the {count} acts that were judged is optimal for "
+            f"the same share: {percent(share.estimate or 0.0)} ({held}). "
+        )
+    if clear:
+        names = [f"'{shorten(act.action, 30)}'" for act in ties[:MOST_TIES]]
+        names += [f"{len(ties) - MOST_TIES} more"] if len(ties) > MOST_TIES else []
+        largest = ": the largest share of the acts that were judged" if count > 1 else ""
+        return (
+            f"Of goals drawn from {law}, {percent(share.estimate or 0.0)} ({held}) make "
+            f"{listing(names)} optimal {_where(report, best)}{largest}. "
+        )
+    return (
+        f"Of goals drawn from {law}, none of the {count} acts that were judged is surely optimal "
+        f"for more than all others: the largest share is {percent(share.estimate or 0.0)} "
+        f"({held}). "
+    )
+
+
+def _where(report: PredictionReport, act: ActPrediction) -> str:
+    if report.tagged is not None or report.process.starts > 1:
+        return f"in {shorten(act.state, 40)}"
+    return "first"
+
+
+def _low(share: Measurement) -> float:
+    return 0.0 if share.low is None else share.low
+
+
+def _high(share: Measurement) -> float:
+    return 1.0 if share.high is None else share.high
+
+
+def _bounds(share: Measurement, level: float | None = None) -> str:
+    """The interval; `level` where it is that of several intervals together."""
     if share.low is None or share.high is None:
         return "no interval"
-    return f"{percent(share.level)} interval {percent(share.low)} to {percent(share.high)}"
+    held = share.level if level is None else level
+    return f"{percent(held)} interval {percent(share.low)} to {percent(share.high)}"
 
 
 def power_sentence(report: PredictionReport) -> str:
@@ -76,8 +145,8 @@ def power_sentence(report: PredictionReport) -> str:
     if not told_apart(report, report.highest, report.lowest):
         return f"At discount {discount} no two reachable states can be told apart by their POWER."
     return (
-        f"At discount {discount} POWER ranges from {number(low.estimate)} in "
-        f"{_named(report, report.lowest)} to {number(high.estimate)} in "
+        f"At discount {discount} POWER ranges from {power_number(low)} in "
+        f"{_named(report, report.lowest)} to {power_number(high)} in "
         f"{_named(report, report.highest)}."
     )
 
@@ -112,13 +181,16 @@ def state_power(report: PredictionReport, state: int) -> Measurement:
 def extreme_states(report: PredictionReport, most: int) -> tuple[list[int], list[int]]:
     """Reachable states with the highest and with the lowest POWER, best and worst first.
 
-    At most `most` of each and no state twice; among ties the state met first comes first.
+    At most `most` of each and no state twice; among ties the state met first comes first. No state
+    is called highest whose POWER is that of the lowest, unless all are alike.
     """
     states = report.states
     seen = np.flatnonzero(np.asarray(states.reachable))
     power = np.asarray(states.estimate)[seen]
+    same = power <= power.min() + 2 * states.solver_error
     falling = seen[np.argsort(-power, kind="stable")]
-    top = falling[:most]
+    ahead = falling[~np.isin(falling, seen[same])]
+    top = (ahead if len(ahead) else falling[:1])[: min(most, -(-len(seen) // 2))]
     rising = seen[np.argsort(power, kind="stable")]
     bottom = rising[~np.isin(rising, top)][:most]
     return [int(state) for state in top], [int(state) for state in bottom]
@@ -133,10 +205,30 @@ def prediction_warnings(report: PredictionReport) -> tuple[str, ...]:
             f"Interrupted by hand: intervals are those of the goals drawn so far; {done} were "
             "finished, the rest is missing."
         )
-    missing = [plain(act.action) for act in report.acts if act.needed.missing]
-    if missing:
-        lines.append(f"Goals the solver could not decide are missing for {listing(missing)}.")
+    unsure = [plain(act.action) for act in report.acts if act.needed.missing]
+    if unsure:
+        lines.append(
+            "Goals that float64 cannot decide at this discount widen the intervals of "
+            f"{listing(unsure)}: they are counted both ways."
+        )
+    forced = [plain(act.action) for act in report.acts if act.needed.method == FORCED]
+    if forced:
+        lines.append(f"No policy avoids {listing(forced)}: whether goals need it is not asked.")
+    one = report.process
+    if one.starts > 1 and report.tagged is None:
+        lines.append(
+            f"An episode begins in one of {one.starts} states; acts are judged in the likeliest, "
+            f"{shorten(one.start, 60)}, only."
+        )
     return tuple(lines)
+
+
+def start_label(report: PredictionReport, width: int) -> str:
+    """'the start (home)', or how many states it may be."""
+    one = report.process
+    if one.starts > 1:
+        return f"the start ({one.starts} states)"
+    return f"the start ({shorten(one.start, width)})"
 
 
 def level_word(report: PredictionReport) -> str:
@@ -168,7 +260,9 @@ def _tone(report: PredictionReport) -> Literal["resists", "quiet", "doubtful"]:
     share = report.tagged.needed if report.tagged is not None else None
     if report.interrupted or share is None or share.low is None or share.high is None:
         return "doubtful"
-    if share.low > 0.5:
+    control = report.tagged.control if report.tagged is not None else None
+    more = control.difference.low if control is not None and control.tagged else None
+    if share.low > 0.5 and (more is None or more > 0):
         return "resists"
     return "quiet" if share.high < 0.05 else "doubtful"
 

@@ -8,18 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from offswitch.report.power_numbers import power_interval, power_measured, power_number
 from offswitch.report.prediction_finding import (
     NO_CERTIFICATE,
     extreme_states,
     finding,
     level_word,
     prediction_warnings,
+    start_label,
     state_power,
 )
 from offswitch.report.text_parts import COLUMNS, add_row, measured, paragraph, plain_table
 from offswitch.report.wording import interval, number, plain, shorten
 from offswitch.statistics.measurement import Measurement
 from offswitch.theory.prediction.report import CertificateFinding, PredictionReport
+from offswitch.theory.reward_units import tie_of
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -87,7 +90,7 @@ def _warnings(report: PredictionReport) -> list[RenderableType]:
 
 def _states(report: PredictionReport) -> list[RenderableType]:
     table = plain_table("POWER of", "", "", "n")
-    add_row(table, *_power_row(f"the start ({_short(report.process.start)})", report.start))
+    add_row(table, *_power_row(start_label(report, NAME), report.start))
     top, bottom = extreme_states(report, MOST)
     for label, states in (("highest", top), ("lowest", bottom)):
         for state in states:
@@ -103,7 +106,7 @@ def _states(report: PredictionReport) -> list[RenderableType]:
 
 def _power_row(label: str, one: Measurement) -> tuple[str, ...]:
     drawn = "exact" if one.seed is None else str(one.n)
-    return label, number(one.estimate), interval(one), drawn
+    return label, power_number(one), power_interval(one), drawn
 
 
 def _short(name: str) -> str:
@@ -122,6 +125,10 @@ def _acts(report: PredictionReport) -> list[RenderableType]:
     if report.tagged is not None:
         both = map(measured, (report.tagged.optimal, report.tagged.needed))
         add_row(table, f"any of the {plain(report.tagged.label)}", *both, "")
+        control = report.tagged.control
+        if control is not None and control.tagged:
+            add_row(table, "the same without the threat", "", measured(control.needed), "")
+            add_row(table, "difference, goal by goal", "", measured(control.difference), "")
     hidden = len(report.acts) - MOST_ACTS
     return [table, *paragraph([f"and {hidden} more acts in the files"] if hidden > 0 else [])]
 
@@ -149,7 +156,7 @@ def _curve(report: PredictionReport) -> list[RenderableType]:
         add_row(
             table,
             f"{point.discount:g}",
-            *map(measured, (point.start, point.highest, point.lowest)),
+            *map(power_measured, (point.start, point.highest, point.lowest)),
         )
     return [table]
 
@@ -170,6 +177,11 @@ def _legend(report: PredictionReport) -> list[RenderableType]:
         lines.append(
             "optimal: share of goals for which no other action in that state is better. needed: "
             "share whose optimum from the start falls without the act. worth more: share for which "
-            "it is worth more than the act it is weighed against."
+            "it is worth more than the act it is weighed against. Differences up to "
+            f"{tie_of(asked.discount):.1e} of a goal's range of rewards count as ties."
         )
+    if asked.samples is not None and report.start.seed is not None:
+        aside = asked.samples - report.start.n
+        if aside > 0:
+            lines.append(f"POWER: {aside} of {asked.samples} goals were a pilot, not counted in n.")
     return paragraph([*lines, *(f"- {plain(limit)}" for limit in report.limits)])

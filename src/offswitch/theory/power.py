@@ -7,20 +7,18 @@ Critch & Tadepalli 2021 (arXiv 1912.01683), Def. 5.2. Under their law, iid U(0, 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from offswitch.errors import ModelError
-from offswitch.mdp.batched.executor import Executor
+from offswitch.mdp.batched.executor import Executor, checked_executor
 from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.plan import plan_solver
 from offswitch.mdp.model import FiniteMDP
-from offswitch.statistics.level import tail_probability
 from offswitch.statistics.measurement import Measurement
 from offswitch.theory.laws.goal_set import GoalSet
 from offswitch.theory.laws.law import RewardLaw
@@ -30,11 +28,14 @@ from offswitch.theory.sampling.arguments import (
     Goals,
     checked_goals,
     checked_power_discount,
+    checked_power_level,
     solver_tolerance,
 )
+from offswitch.theory.sampling.centring import centred_goals
 from offswitch.theory.sampling.contributions import DiscountedGains, Gains, GivenDraws
 from offswitch.theory.sampling.estimate import Goal, Progress, Sampled, sample_mean
 from offswitch.theory.sampling.forced_states import Known, forced_power
+from offswitch.theory.sampling.intervals import Paired, difference_ends
 from offswitch.theory.sampling.schemes import Drawing, Scheme, choose_scheme, given_scheme
 
 __all__ = ["Options", "Power", "measured_power", "power"]
@@ -79,36 +80,39 @@ class Power:
     def difference(self, state: int, other: int) -> Measurement:
         """POWER(state) - POWER(other), from the same goals: sharper than the intervals suggest.
 
-        A t interval over independent shares of the goals, widened by twice the solver's error.
+        By the rules of the intervals of single states, over independent shares of the goals, and
+        widened by twice the solver's error.
 
         Raises:
-            ModelError: there is no such state.
+            ModelError: there is no such state; states are given by their index.
         """
         for given in (state, other):
-            if not 0 <= given < len(self.estimate):
+            whole = isinstance(given, Integral) and not isinstance(given, bool)
+            if not whole or not 0 <= given < len(self.estimate):
                 raise ModelError(
-                    f"state is {given}, expected an index in [0, {len(self.estimate)})"
+                    f"state is {given!r}, expected an index in [0, {len(self.estimate)}). Pass "
+                    "mdp.state_names.index(name) for a name."
                 )
         middle = float(self.estimate[state] - self.estimate[other])
-        half = 0.0 if state == other else self._half_difference(state, other)
+        low, high = self._difference_ends(state, other, middle)
         return Measurement(
-            name="power_difference", estimate=middle, low=middle - half, high=middle + half,
+            name="power_difference", estimate=middle, low=low, high=high,
             level=self.level, n=max(self.n, 1), unit="reward per step",
             method=f"{self.method}, paired", seed=self.seed,
         )  # fmt: skip
 
-    def _half_difference(self, state: int, other: int) -> float:
+    def _difference_ends(self, state: int, other: int, middle: float) -> tuple[float, float]:
+        if state == other:
+            return middle, middle
+        error = 2 * self.solver_error
         if self.parts is None:
-            return 2 * self.solver_error
-        paired = self.parts[:, state] - self.parts[:, other]
-        units, tail = len(paired), tail_probability(self.level)
-        quantile = -float(special.stdtrit(units - 1, tail))
-        half = quantile * float(paired.std(ddof=1)) / math.sqrt(units)
-        if float(np.ptp(paired)) <= 4 * self.solver_error and self.range is not None:
-            # No goal told the two apart; one that does may not have been drawn.
-            unseen = float(special.betaincinv(1, self.n, 1 - tail))
-            half = max(half, unseen * self.range)
-        return half + 2 * self.solver_error
+            return middle - error, middle + error
+        parts = self.parts[:, state] - self.parts[:, other]
+        # Parts of unequal size may have another mean than the estimate: only their spread counts.
+        moved = middle - float(parts.mean())
+        paired = Paired(parts, self.n, error, self.range)
+        low, high = difference_ends(paired, level=self.level)
+        return min(low + moved, middle), max(high + moved, middle)
 
 
 def power(
@@ -128,12 +132,18 @@ def power(
 ) -> Power:
     """POWER of every state at `discount` in (0, 1), for goals drawn by the law `rewards`.
 
-    Without a law rewards are iid U(0, 1); an array `[N, S]` is N goals of the user's own; every
-    goal of a `GoalSet` is solved, so the answer is exact. Draws goals until every state's interval
-    is within `half_width` (0.01 unless given), or `samples` of them. By default goals are spread
-    evenly and corrected by controls (`sampling.schemes`): then `n` is `samples` less a pilot, in
-    whole blocks of 64. `keep_samples` draws independently and returns every goal's contribution.
-    `allowed [S, A]` forbids actions. The same seed gives the same bytes on any executor.
+    Without a law rewards are iid U(0, 1). An array `[N, S]` is N goals drawn independently from a
+    population that is not known: intervals are about that population's POWER, and where hardly any
+    two goals differ they take its rewards to lie between the array's least and largest. For just
+    those goals pass a `GoalSet`: each is solved, so the answer is exact. Otherwise draws goals
+    until every state's interval is within `half_width` (0.01 unless given), or `samples` of them.
+    By default goals are spread evenly and corrected by controls (`sampling.schemes`): then `n` is
+    `samples` less a pilot, in whole blocks of 64. `keep_samples` draws independently and returns
+    every goal's contribution. `allowed [S, A]` forbids actions. The same seed gives the same bytes
+    on any executor.
+
+    Intervals (`sampling.intervals`) allow for skewed and for rare contributions. What no goal drawn
+    shows they cannot: 100 goals of Beta(0.05, 1000) rewards are little for 20 states at once.
 
     One optimal solve per goal, about a microsecond for 400 states and 10 ms for a million.
 
@@ -146,21 +156,22 @@ def power(
 
     Raises:
         ModelError: an argument is malformed, the law does not fit the process, or float64 cannot
-            carry the half-width at this discount.
+            carry the half-width for such rewards at this discount.
         StatisticsError: the level is not in (0, 1).
         KeyboardInterrupt: it was interrupted before the first 256 goals were done.
     """
-    tail_probability(level)
+    level = checked_power_level(level)
     gamma = checked_power_discount(discount)
-    goals = checked_goals(mdp, rewards, half_width, samples)
+    asked = checked_goals(mdp, rewards, half_width, samples)
     key = whole_seed(seed)
-    tolerance = solver_tolerance(goals, gamma, single=keep_samples)
+    goals, shift, error = centred_goals(mdp, asked, gamma)
+    tolerance = solver_tolerance(mdp, goals, gamma, single=keep_samples)
     plan = plan_solver(mdp, gamma, tolerance=tolerance, allowed=allowed)
     options = Options(key, level, keep_samples, variance_reduction, executor, progress)
     known = None
     if goals.law is not None and mdp.n_states <= KNOWN_STATES:
         known = forced_power(mdp, plan.structure, goals.law, gamma)
-    return measured_power(DiscountedGains(plan), goals, known, options)
+    return _moved_back(measured_power(DiscountedGains(plan), goals, known, options), shift, error)
 
 
 class Options(NamedTuple):
@@ -181,6 +192,7 @@ def measured_power(gains: Gains, goals: Goals, known: Known | None, options: Opt
         ModelError: the law does not fit the process, or the accuracy cannot be had.
         KeyboardInterrupt: it was interrupted before the first 256 goals were done.
     """
+    checked_executor(options.executor)
     if goals.exact:
         return _over_goal_set(gains, goals, options)
     if known is not None and known.mask.all() and not options.keep_samples:
@@ -197,6 +209,22 @@ def measured_power(gains: Gains, goals: Goals, known: Known | None, options: Opt
     goal = Goal(goals.half_width, options.level, goals.bounds)
     found = sample_mean(scheme, goal, options.executor, options.progress)
     return _sampled(scheme, found, goal, options.seed)
+
+
+def _moved_back(found: Power, shift: float, error: float) -> Power:
+    """POWER of the rewards that were lowered by `shift`."""
+    if not shift:
+        return found
+    return replace(
+        found,
+        estimate=found.estimate + shift,
+        low=found.low + shift - error,
+        high=found.high + shift + error,
+        simultaneous_low=found.simultaneous_low + shift - error,
+        simultaneous_high=found.simultaneous_high + shift + error,
+        solver_error=found.solver_error + error,
+        samples=None if found.samples is None else found.samples + shift,
+    )
 
 
 def _sampled(scheme: Scheme, found: Sampled, goal: Goal, seed: int) -> Power:

@@ -18,14 +18,13 @@ from offswitch.mdp.allowed import allowed_actions
 from offswitch.mdp.batched.executor import Executor
 from offswitch.mdp.batched.structure import Structure, analyse_structure
 from offswitch.mdp.model import FiniteMDP
-from offswitch.statistics.level import tail_probability
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.laws.uniform import Uniform
-from offswitch.theory.long_run.average_gain import Chain, average_gains, choice_matrix
+from offswitch.theory.long_run.average_gain import LongRuns, average_gains, long_runs
 from offswitch.theory.long_run.cycle_means import best_cycle_means
 from offswitch.theory.power import Options, Power, measured_power
 from offswitch.theory.reward_draws import whole_seed
-from offswitch.theory.sampling.arguments import checked_goals
+from offswitch.theory.sampling.arguments import checked_goals, checked_power_level
 from offswitch.theory.sampling.contributions import Contributions
 from offswitch.theory.sampling.estimate import Progress
 from offswitch.theory.sampling.forced_states import Known, forced_states
@@ -59,20 +58,20 @@ class AverageGains:
     """Contributions in the limit to discount 1: the best average reward."""
 
     structure: Structure
-    cache: dict[bytes, Chain] = field(default_factory=dict, repr=False)
+    runs: LongRuns | None = field(default=None, repr=False)
+    """The process taken apart, where chance decides."""
 
     def of(self, drawn: NDArray[np.float64]) -> Contributions:
         """What the goals `drawn [S, 64]` contribute.
 
         Raises:
-            ModelError: policy iteration does not settle.
+            ModelError: the best cycle of a deterministic process is not settled.
         """
         reward = drawn[self.structure.order]
-        if self.structure.deterministic:
+        if self.runs is None:
             gain, error = best_cycle_means(*successor_lists(self.structure), reward)
         else:
-            matrix = choice_matrix(self.structure)
-            gain, error = average_gains(self.structure, matrix, reward, self.cache)
+            gain, error = average_gains(self.runs, reward)
         return Contributions(reward, gain, error)
 
 
@@ -106,7 +105,7 @@ def power_limit_myopic(
         ModelError: as `power`.
         StatisticsError: the level is not in (0, 1).
     """
-    tail_probability(level)
+    level = checked_power_level(level)
     goals = checked_goals(mdp, rewards, half_width, samples)
     structure = analyse_structure(mdp, allowed_actions(mdp, allowed))
     known = _known_one_step(structure, goals.law) if goals.law is not None else None
@@ -132,8 +131,8 @@ def power_limit_average(
 
     The arguments are those of `power`. In a deterministic process it is the best mean of a
     reachable cycle; where every recurrent state reachable may also stay, that is the best of n
-    states, exactly E max of n. Where chance decides: policy iteration up to 500 states.
-    `recurrent_distributions` enumerates RSD(s) itself.
+    states, exactly E max of n. Where chance decides it is found up to 500 states, with
+    rows scaled to sum to 1. `recurrent_distributions` enumerates RSD(s) itself.
 
     >>> fork = FiniteMDP.from_coo(
     ...     3, 2, [(0, 0, 1, 1), (0, 1, 2, 1), (1, 0, 1, 1), (2, 0, 2, 1)]
@@ -145,9 +144,10 @@ def power_limit_average(
         ModelError: as `power`, or a process with chance has over 500 states.
         StatisticsError: the level is not in (0, 1).
     """
-    tail_probability(level)
+    level = checked_power_level(level)
     goals = checked_goals(mdp, rewards, half_width, samples)
-    structure = analyse_structure(mdp, allowed_actions(mdp, allowed))
+    kept = allowed_actions(mdp, allowed)
+    structure = analyse_structure(mdp, kept)
     if not structure.deterministic and mdp.n_states > DENSE_STATES:
         raise ModelError(
             f"the process has {mdp.n_states} states and chance, expected at most {DENSE_STATES} "
@@ -157,7 +157,8 @@ def power_limit_average(
     if goals.law is not None and goals.law.independent and mdp.n_states <= SOBOL_DIMENSIONS:
         known = _known_long_run(structure, goals.law)
     options = Options(whole_seed(seed), level, keep_samples, variance_reduction, executor, progress)
-    return measured_power(AverageGains(structure), goals, known, options)
+    runs = None if structure.deterministic else long_runs(mdp, structure, kept)
+    return measured_power(AverageGains(structure, runs), goals, known, options)
 
 
 def _known_one_step(structure: Structure, law: RewardLaw) -> Known:
@@ -167,8 +168,12 @@ def _known_one_step(structure: Structure, law: RewardLaw) -> Known:
     ahead = _sparse_choices(structure) @ law.mean(structure.n_states)[structure.order]
     value = ahead[starts]
     if law.independent:
-        lengths = np.diff(structure.transition_start.astype(np.int64)) + (structure.stay > 0)
-        sure = np.maximum.reduceat(lengths, starts) == 1
+        certain = structure.stay == 1
+        moved = structure.probability == 1
+        certain[np.searchsorted(structure.transition_start[1:], np.flatnonzero(moved), "right")] = (
+            True
+        )
+        sure = np.logical_and.reduceat(certain, starts)
         value = np.where(sure & ~one, law.expected_maximum(counts), value)
         one = one | sure
     error = 1e-9 * float(np.abs(value).max(initial=0.0))

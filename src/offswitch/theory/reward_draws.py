@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.errors import ModelError
-from offswitch.mdp.batched.philox import uniforms
+from offswitch.mdp.batched.philox import checked_key, uniforms
 from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.laws.uniform import Uniform
@@ -50,7 +50,11 @@ def whole_seed(seed: int | np.random.Generator) -> int:
 
     >>> whole_seed(3)
     3
+
+    Raises:
+        ModelError: the seed is not a whole number in [0, 2^64).
     """
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(SEEDS))
-    return seed
+    checked_key(seed)
+    return int(seed)

@@ -14,9 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+import numpy as np
+
 from offswitch.errors import ModelError, nearest_name
 
-__all__ = ["Executor", "fold_blocks"]
+__all__ = ["Executor", "checked_executor", "fold_blocks"]
 
 T = TypeVar("T")
 KINDS = ("ray", "threads")
@@ -44,11 +46,32 @@ class Executor:
         if self.kind not in KINDS:
             lister = "help(offswitch.mdp.batched.executor.Executor)"
             raise ModelError(nearest_name(str(self.kind), KINDS, kind="executor", lister=lister))
-        if self.workers is not None and (self.workers != self.workers // 1 or self.workers < 1):
+        if self.workers is not None and not _is_count(self.workers):
             raise ModelError(
                 f"workers is {self.workers!r}, expected a whole number of at least 1, or None for "
                 "all processors"
             )
+
+
+def _is_count(number: object) -> bool:
+    if not isinstance(number, int | float | np.integer | np.floating) or isinstance(number, bool):
+        return False
+    return float(number) >= 1 and float(number).is_integer()
+
+
+def checked_executor(executor: object) -> Executor:
+    """The executor itself.
+
+    Raises:
+        ModelError: it is something else, say the word 'ray'.
+    """
+    if isinstance(executor, Executor):
+        return executor
+    kind = executor if executor in KINDS else KINDS[1]
+    raise ModelError(
+        f"executor is {executor!r}, expected an Executor, say Executor(kind={kind!r}) from "
+        "offswitch.mdp.batched.executor"
+    )
 
 
 def fold_blocks(
@@ -69,11 +92,12 @@ def fold_blocks(
     [6, 22]
 
     Raises:
-        ModelError: `chunk` is not at least 1.
+        ModelError: `chunk` is not at least 1, or `executor` is no Executor.
         OffswitchError: Ray is wanted and not installed, or one of its workers died.
     """
     if chunk != chunk // 1 or chunk < 1:
         raise ModelError(f"chunk is {chunk!r}, expected a whole number of blocks of at least 1")
+    checked_executor(executor)
     count = math.ceil(len(blocks) / chunk)
     pieces = (blocks[chunk * number : chunk * (number + 1)] for number in range(count))
     if executor.kind == "ray":

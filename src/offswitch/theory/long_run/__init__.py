@@ -6,5 +6,9 @@
 | `recurrent_states` | RSD(s): where a policy spends its time in the long run |
 | `restricted_policies` | all deterministic policies from a state, told apart only where they go |
 | `end_components` | where policies can stay for ever, and what they can surely reach |
-| `cycle_means`, `average_gain` | the best average reward: of cycles, and where chance decides |
+| `limiting_chain` | where one policy spends its time in the long run |
+| `cycle_means` | the best mean of a reachable cycle, in deterministic processes |
+| `average_gain` | the best average reward where chance decides, within bounds |
+| `component_gain`, `best_stop` | its parts: one end component, and where to end |
+| `moves`, `elimination` | choices as these take them; chains solved without subtraction |
 """

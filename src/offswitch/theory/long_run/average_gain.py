@@ -1,6 +1,12 @@
-"""Optimal average reward where chance decides: policy iteration for many recurrent classes.
+"""Optimal average reward where chance decides, by maximal end components.
 
-Puterman 1994, Secs 9.2-9.3 (multichain). S states, C choices, 64 samples.
+A policy ends in some end component, and inside one every state can reach every other, so the best
+average of each is one number (Puterman 1994, Sec. 8.6). What is left is where to end: collapse each
+to a node that may stop for its average or leave, and maximise the expected stop (de Alfaro 1997,
+ch. 3). Chains are solved by elimination without subtraction (Grassmann, Taksar & Heyman 1985), so
+that however rare a transition is costs no digits, and every answer lies between two bounds.
+
+S states, 64 samples. A component or the graph of nodes is a `Moves`: n places, C choices.
 """
 
 from __future__ import annotations
@@ -9,153 +15,145 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
-from offswitch.errors import ModelError
 from offswitch.mdp.batched.structure import Structure
+from offswitch.mdp.model import FiniteMDP
+from offswitch.theory.long_run.best_stop import best_stop
+from offswitch.theory.long_run.component_gain import component_gains
+from offswitch.theory.long_run.end_components import end_components
+from offswitch.theory.long_run.moves import Moves, moves_between
 
-__all__ = ["Chain", "average_gains", "choice_matrix", "limiting_chain"]
+__all__ = ["LongRuns", "average_gains", "long_runs"]
 
-SLACK = 1e-10
-"""Of the rewards' range: a gain below this is rounding."""
-MOST_ROUNDS = 1000
-
-
-class Chain(NamedTuple):
-    """The long run of a policy."""
-
-    limit: NDArray[np.float64]
-    """[S, S] row s is the share of time spent in each state from s, in the long run."""
-    bias: NDArray[np.float64]
-    """[S, S] times a reward: its bias, 0 in the first state of every recurrent class."""
+EPS = float(np.finfo(np.float64).eps)
 
 
-def choice_matrix(structure: Structure) -> NDArray[np.float64]:
-    """[C, S] probability of every successor of every choice, dense, in the structure's order."""
-    found = np.zeros((structure.n_choices, structure.n_states))
-    lengths: NDArray[np.int64] = np.diff(structure.transition_start).astype(np.int64)
-    found[np.repeat(np.arange(structure.n_choices), lengths), structure.next_state] = (
-        structure.probability
-    )
-    found[np.arange(structure.n_choices), _owner(structure)] = structure.stay
-    return found
+class LongRuns(NamedTuple):
+    """A process taken apart: where policies may stay, and how they get there. K nodes."""
+
+    node: NDArray[np.int64]
+    """[S] node of every state, in the structure's order; components come first."""
+    components: tuple[tuple[NDArray[np.int64], Moves], ...]
+    """States of every component, and the choices that stay in it."""
+    passage: Moves
+    """Between nodes, given that a choice leads elsewhere at all."""
+    steps: NDArray[np.float64]
+    """[K] bound on the expected moves before a policy stops."""
+    doubt: float
+    """Relative doubt about an average: rows need not sum to exactly 1."""
 
 
-def limiting_chain(chain: NDArray[np.float64]) -> Chain:
-    """The long run of the transition matrix `chain [S, S]`. O(S^3).
-
-    >>> limiting_chain(np.array([[0.0, 1.0], [0.0, 1.0]])).limit.tolist()
-    [[0.0, 1.0], [0.0, 1.0]]
-    """
-    n_states = len(chain)
-    count, label = connected_components(chain > 0, connection="strong")
-    limit, bias = np.zeros_like(chain), np.zeros_like(chain)
-    recurrent = np.zeros(n_states, dtype=np.bool_)
+def long_runs(mdp: FiniteMDP, structure: Structure, allowed: NDArray[np.bool_]) -> LongRuns:
+    """The process taken apart, for `average_gains`. O(rounds x transitions + K^3)."""
+    ends = end_components(mdp, allowed)
+    label = ends.label[structure.order]
+    count = int(label.max()) + 1
+    node = label.copy()
+    node[label < 0] = count + np.arange((label < 0).sum())
+    staying = np.zeros(structure.n_choices, dtype=np.bool_)
+    number = structure.choice
+    inside = ends.inside[structure.order] & (number >= 0)
+    staying[number[inside]] = True
+    owner, row, following, chance, off = _renormalised(structure)
+    components = []
     for component in range(count):
-        inside = np.flatnonzero(label == component)
-        if chain[np.ix_(inside, np.flatnonzero(label != component))].any():
-            continue
-        recurrent[inside] = True
-        block = np.ix_(inside, inside)
-        limit[block], bias[block] = _one_class(chain[block])
-    passing = np.flatnonzero(~recurrent)
-    if len(passing):
-        stay = np.eye(len(passing)) - chain[np.ix_(passing, passing)]
-        into = chain[passing][:, recurrent]
-        limit[passing] = np.linalg.solve(stay, into @ limit[recurrent])
-        reward = np.eye(n_states)[passing]
-        bias[passing] = np.linalg.solve(stay, reward - limit[passing] + into @ bias[recurrent])
-    return Chain(limit, bias)
+        states = np.flatnonzero(label == component)
+        local = np.full(len(label), -1)
+        local[states] = np.arange(len(states))
+        kept = staying & (label[owner] == component)
+        part = kept[row]
+        moves = moves_between(
+            local[owner[kept]],
+            (np.cumsum(kept)[row[part]] - 1, local[following[part]], chance[part]),
+            len(states),
+        )
+        components.append((states, moves))
+    passage = _passage(node, (owner, row, following, chance), ~staying)
+    stops = np.arange(node.max(initial=-1) + 1) < count
+    steps = np.zeros(len(stops))
+    lacking = np.zeros(len(stops))
+    best_stop(passage, np.where(stops, 0.0, -np.inf), np.ones(len(stops)), steps, lacking)
+    steps[~np.isfinite(lacking)] = np.inf
+    # Chances off by a factor of 1 + d move an average by 2 n d of its range (tree theorem).
+    doubt = 2 * len(node) * (off + 4 * EPS)
+    return LongRuns(node, tuple(components), passage, 2 * steps + 1, doubt)
 
 
-def average_gains(
-    structure: Structure,
-    matrix: NDArray[np.float64],
-    reward: NDArray[np.float64],
-    cache: dict[bytes, Chain],
-) -> tuple[NDArray[np.float64], float]:
-    """[S, n] optimal average rewards for `reward [S, n]`, and the residual of their equations.
+def average_gains(runs: LongRuns, reward: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """[S, n] optimal average rewards for `reward [S, n]` and a bound on their error.
 
-    `matrix` is that of `choice_matrix`; `cache` keeps the long runs of policies from call to call.
-    The residual bounds the error but for rounding in comparing averages, some 1e-12 of the
-    rewards' range. Some five rounds of O(C S n), and O(S^3) for every policy met first.
-
-    Raises:
-        ModelError: a thousand rounds did not settle it.
+    Each is the average of a policy that was found; the error reaches up to what no policy exceeds.
+    For each reward some ten rounds of policy iteration, O(n^3) for components of n states.
     """
-    spread = float(np.ptp(reward)) or 1.0
-    slack = SLACK * spread
-    starts = structure.choice_start[:-1].astype(np.int64)
-    owner = _owner(structure)
-    policy = _best(starts, owner, matrix @ reward)
-    for _ in range(MOST_ROUNDS):
-        gain, bias = _evaluated(matrix, policy, reward, cache)
-        ahead = matrix @ gain
-        better = np.maximum.reduceat(ahead, starts) > np.take_along_axis(ahead, policy, 0) + slack
-        if better.any():
-            policy = np.where(better, _best(starts, owner, ahead), policy)
-            continue
-        # Only among choices that keep the average does the bias decide.
-        keeps = ahead >= gain[owner] - slack
-        worth = np.where(keeps, matrix @ bias, -np.inf)
-        rise = np.maximum.reduceat(worth, starts) - np.take_along_axis(worth, policy, 0)
-        if not (rise > slack).any():
-            return gain, slack + float(np.maximum(rise, 0).max())
-        policy = np.where(rise > slack, _best(starts, owner, worth), policy)
-    raise ModelError(
-        f"the best average reward is not settled after {MOST_ROUNDS} rounds. Use power at a "
-        "discount such as 0.9999 instead of the limit."
-    )
+    least = reward.min(axis=0)
+    raised = reward - least
+    spread = raised.max(axis=0)
+    lanes = reward.shape[1]
+    stop = np.full((len(runs.steps), lanes), -np.inf)
+    above = np.zeros(lanes)
+    for number, (states, moves) in enumerate(runs.components):
+        low, high = np.empty(lanes), np.empty(lanes)
+        component_gains(moves, np.ascontiguousarray(raised[states].T), low, high)
+        stop[number] = low
+        above = np.maximum(above, high - low)
+    value = np.zeros_like(stop)
+    for lane in range(lanes):
+        value[:, lane], late = _stopping(runs, stop[:, lane].copy())
+        # No policy gains more than the largest reward: that also bounds what is not finite.
+        above[lane] = min(above[lane] + late, spread[lane])
+    rounding = 4 * EPS * float(np.abs(reward).max(initial=0.0))
+    error = float((above + runs.doubt * spread).max(initial=0.0)) + rounding
+    return value[runs.node] + least, error
 
 
-def _owner(structure: Structure) -> NDArray[np.int64]:
+def _stopping(runs: LongRuns, stop: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """[K] the best expected stop, and a bound on what is missing to it."""
+    value, lacking = np.zeros_like(stop), np.zeros_like(stop)
+    best_stop(runs.passage, stop, np.zeros_like(stop), value, lacking)
+    if not lacking.any():
+        return value, 0.0
+    if not np.isfinite(lacking).all() or not np.isfinite(runs.steps).all():
+        return value, np.inf
+    # What a policy may still gain on its way weighs only as often as it comes by.
+    late, rest = np.zeros_like(stop), np.zeros_like(stop)
+    free = np.where(np.isfinite(stop), 0.0, -np.inf)
+    best_stop(runs.passage, free, lacking, late, rest)
+    crude = float(lacking.max() * runs.steps.max())
+    finer = float(late.max() + rest.max() * runs.steps.max())
+    return value, min(crude, finer) if np.isfinite(rest).all() else crude
+
+
+def _renormalised(
+    structure: Structure,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], float]:
+    """[C] state of every choice; [N] choice, successor, chance; and how far rows were from 1."""
     counts: NDArray[np.int64] = np.diff(structure.choice_start).astype(np.int64)
-    return np.repeat(np.arange(structure.n_states), counts)
+    owner = np.repeat(np.arange(structure.n_states), counts)
+    lengths: NDArray[np.int64] = np.diff(structure.transition_start).astype(np.int64)
+    row = np.repeat(np.arange(structure.n_choices), lengths)
+    total = structure.stay + np.bincount(row, structure.probability, structure.n_choices)
+    chance = structure.probability / total[row]
+    off = float(np.abs(total - 1).max(initial=0.0))
+    return owner, row, structure.next_state.astype(np.int64), chance, off
 
 
-def _one_class(
-    chain: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Limit and bias of an irreducible chain."""
-    n = len(chain)
-    system = np.eye(n) - chain
-    balance = system.T.copy()
-    balance[0] = 1.0  # the balance equations are dependent; one gives way to normalisation
-    shares = np.linalg.solve(balance, np.eye(1, n)[0])
-    limit = np.tile(np.maximum(shares, 0), (n, 1))
-    anchored = system.copy()
-    anchored[0] = np.eye(1, n)[0]
-    right = np.eye(n) - limit
-    right[0] = 0.0
-    return limit, np.linalg.solve(anchored, right)
-
-
-def _evaluated(
-    matrix: NDArray[np.float64],
-    policy: NDArray[np.int64],
-    reward: NDArray[np.float64],
-    cache: dict[bytes, Chain],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    gain, bias = np.empty_like(reward), np.empty_like(reward)
-    distinct, which = np.unique(policy, axis=1, return_inverse=True)
-    most = max(2**24 // policy.shape[0] ** 2, 8)
-    for number, choices in enumerate(distinct.T):
-        key = choices.tobytes()
-        if key not in cache:
-            if len(cache) >= most:
-                cache.clear()
-            cache[key] = limiting_chain(matrix[choices])
-        chain = cache[key]
-        lanes = np.flatnonzero(which.ravel() == number)
-        gain[:, lanes] = chain.limit @ reward[:, lanes]
-        bias[:, lanes] = chain.bias @ reward[:, lanes]
-    return gain, bias
-
-
-def _best(
-    starts: NDArray[np.int64], owner: NDArray[np.int64], worth: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """[S, n] the first choice of every state that is worth most."""
-    best = np.maximum.reduceat(worth, starts)[owner]
-    index = np.where(worth >= best, np.arange(len(worth))[:, None], len(worth))
-    return np.minimum.reduceat(index, starts)
+def _passage(
+    node: NDArray[np.int64],
+    edges: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]],
+    leaving: NDArray[np.bool_],
+) -> Moves:
+    owner, row, following, chance = edges
+    kept = np.flatnonzero(leaving)
+    kept = kept[np.argsort(node[owner[kept]], kind="stable")]
+    place = np.full(len(owner), -1)
+    place[kept] = np.arange(len(kept))
+    out = (place[row] >= 0) & (node[following] != node[owner[row]])
+    row, chance, following = place[row[out]], chance[out], node[following[out]]
+    order = np.argsort(row, kind="stable")
+    row, chance, following = row[order], chance[order], following[order]
+    # Scaled by the largest first: chances may be so small that their sum loses digits.
+    largest = np.zeros(len(kept))
+    np.maximum.at(largest, row, chance)
+    chance = chance / largest[row]
+    chance /= np.bincount(row, chance, len(kept))[row]
+    return moves_between(node[owner[kept]], (row, following, chance), int(node.max(initial=-1)) + 1)

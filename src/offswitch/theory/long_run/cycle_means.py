@@ -33,15 +33,19 @@ def best_cycle_means(
     Raises:
         ModelError: ten thousand rounds did not settle it.
     """
-    spread = float(np.ptp(reward)) or 1.0
+    least = reward.min(axis=0)
+    raised = reward - least  # so that what all rewards share costs no digits
+    spread = float(raised.max(initial=0.0))
+    eps = float(np.finfo(np.float64).eps)
+    slack = (SLACK + 4 * len(reward) * eps) * spread
     found = np.empty_like(reward)
-    if not _all_lanes(start, successor, reward, SLACK * spread, found):
+    if not _all_lanes(start, successor, raised, slack, found):
         raise ModelError(
             f"the best cycle is not settled after {MOST_ROUNDS} rounds. Round the rewards, or use "
             "power at a discount such as 0.9999 instead of the limit."
         )
     size = float(np.abs(reward).max(initial=0.0))
-    return found, SLACK * spread + len(reward) * np.finfo(np.float64).eps * size
+    return found + least, slack + len(reward) * eps * spread + 4 * eps * size
 
 
 @numba.njit(cache=True, nogil=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory.long_run.average_gain import limiting_chain
+from offswitch.theory.long_run.limiting_chain import limiting_chain
 from offswitch.theory.long_run.restricted_policies import distinct_rows, restricted_policies
 
 __all__ = ["recurrent_distributions"]

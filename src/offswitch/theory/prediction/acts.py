@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,31 +14,36 @@ from offswitch.mdp.batched.executor import Executor
 from offswitch.mdp.model import FiniteMDP
 from offswitch.statistics.measurement import Measurement
 from offswitch.statistics.no_data import no_data
-from offswitch.statistics.proportion import proportion_measurement
-from offswitch.theory.certificates.certificate import (
-    COPIES_SOURCE,
-    DISCOUNTS,
-    SOURCES,
-    Certificate,
-    NoCertificate,
-)
-from offswitch.theory.certificates.certify import certify
-from offswitch.theory.certificates.verify import verify_certificate
 from offswitch.theory.laws.law import RewardLaw
-from offswitch.theory.optimal_actions import TIE
 from offswitch.theory.optimality import Optimality, optimality
-from offswitch.theory.prediction.act_goals import Weighed, ask_goals
-from offswitch.theory.prediction.report import ActPrediction, CertificateFinding, TaggedActs
+from offswitch.theory.prediction.act_goals import GoalAnswers, Weighed, ask_goals
+from offswitch.theory.prediction.control import control_goals
+from offswitch.theory.prediction.proofs import proven_preference
+from offswitch.theory.prediction.report import ActPrediction, TaggedActs, TaggedControl
+from offswitch.theory.prediction.shares import (
+    UNIT,
+    forced_share,
+    paired_difference,
+    share_of,
+    widened_share,
+)
 from offswitch.theory.prediction.subject import PredictionSubject
-from offswitch.theory.sampling.goal_blocks import goal_blocks
+from offswitch.theory.reward_units import tie_of
+from offswitch.theory.sampling.goal_blocks import GoalBlocks, goal_blocks
 
-__all__ = ["ActQuestion", "JudgedAct", "judged_acts", "predict_acts", "predict_tagged"]
+__all__ = [
+    "ActQuestion",
+    "JudgedAct",
+    "judged_acts",
+    "optimality_level",
+    "predict_acts",
+    "predict_tagged",
+]
 
 GOALS = 1024
 """Goals of a share where no number is asked: its interval is at most 0.062 wide."""
-BUDGET = 20_000
-"""Choices a search for a certificate may try: a second at most."""
-UNIT = "share of goals"
+Decided: TypeAlias = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+"""([n] certainly so, [n] undecided)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,34 +108,56 @@ def _judged(mdp: FiniteMDP, state: int, action: int, tagged: NDArray[np.bool_] |
 def predict_acts(
     question: ActQuestion, acts: Sequence[JudgedAct], progress: Callable[[int], None]
 ) -> tuple[ActPrediction, ...]:
-    """Everything that is predicted of `acts`; `progress` is told how many goals have answered."""
-    mdp = question.mdp
+    """Everything that is predicted of `acts`; `progress` is told how many goals have answered.
+
+    Interrupted while goals answer, only what they were asked together (`needed`, `raises_value`)
+    has no data; `optimal` and the certificates are there.
+    """
     found = optimality(
-        mdp, discount=question.discount, rewards=question.law, samples=question.n,
+        question.mdp, discount=question.discount, rewards=question.law, samples=question.n,
         seed=question.seed, level=question.level, executor=question.executor,
     )  # fmt: skip
-    weighed = [Weighed(a.state, a.action, a.other) for a in acts if a.other is not None]
-    answers = ask_goals(
-        mdp, goal_blocks(mdp, question.law, question.n, question.seed), weighed,
-        [act.tagged for act in acts], discount=question.discount, executor=question.executor,
-        progress=progress,
-    )  # fmt: skip
-    gains = iter(answers.gain)
-    return tuple(
-        ActPrediction(
-            action=mdp.action_names[act.action],
-            state=mdp.state_names[act.state],
-            other=None if act.other is None else mdp.action_names[act.other],
-            tagged_states=int(act.tagged[:, act.action].sum()),
-            optimal=_optimal(found, act),
-            needed=_share(question, "needed", fall, error),
-            raises_value=no_data("raises_value", level=question.level, unit=UNIT)
-            if act.other is None
-            else _share(question, "raises_value", next(gains), answers.gain_error),
-            certificate=_certified(mdp, act.state, (act.action,), act.other),
-        )
-        for act, fall, error in zip(acts, answers.fall, answers.fall_error, strict=True)
-    )
+    together = optimality_level(question.level, len(acts))
+    proofs = [
+        proven_preference(question.mdp, a.state, (a.action,), a.other, question.discount)
+        for a in acts
+    ]
+    answers = None
+    with contextlib.suppress(KeyboardInterrupt):  # the caller sees that answers are missing
+        answers = _asked(question, acts, progress)
+    gains = None if answers is None else iter(answers.gain)
+    names, states = question.mdp.action_names, question.mdp.state_names
+    predictions = []
+    for row, (act, proof) in enumerate(zip(acts, proofs, strict=True)):
+        gain = None if gains is None or act.other is None else next(gains)
+        predictions.append(
+            ActPrediction(
+                action=names[act.action],
+                state=states[act.state],
+                other=None if act.other is None else names[act.other],
+                tagged_states=int(act.tagged[:, act.action].sum()),
+                optimal=_optimal(found, act, question.level),
+                optimal_together=_optimal(found, act, together),
+                needed=_needed(question, answers, row),
+                raises_value=no_data("raises_value", level=question.level, unit=UNIT)
+                if answers is None or gain is None
+                else share_of(
+                    "raises_value", *_above_tie(question, gain, answers.gain_error),
+                    level=question.level, seed=question.seed,
+                ),
+                certificate=proof,
+            )
+        )  # fmt: skip
+    return tuple(predictions)
+
+
+def optimality_level(level: float, acts: int) -> float:
+    """The level at which each of `acts` intervals is made so that all hold together (Bonferroni).
+
+    >>> round(optimality_level(0.95, 20), 6)
+    0.9975
+    """
+    return 1 - (1 - level) / max(acts, 1)
 
 
 def predict_tagged(
@@ -143,81 +171,109 @@ def predict_tagged(
         seed=question.seed, level=question.level, executor=question.executor, tagged=tagged,
     ).tagged  # fmt: skip
     assert event is not None  # something was tagged
-    nothing = no_data("tagged_needed", level=question.level, unit=UNIT, missing=question.n)
+    goals = goal_blocks(mdp, question.law, question.n, question.seed)
+    needing = _needing(question, mdp, goals, tagged)
     state = int(order[int(np.argmax(tagged[order].any(axis=1)))])
     here = tuple(int(action) for action in np.flatnonzero(tagged[state]))
     others = np.flatnonzero(mdp.available[state] & ~tagged[state])
+    other = int(others[0]) if len(others) else None
     return TaggedActs(
         label=subject.tag_label,
-        optimal=event.optimal,
-        needed=nothing if event.forced else event.needed,
+        optimal=_both_ways(event.optimal),
+        needed=forced_share("tagged_needed", question.level)
+        if needing is None
+        else share_of("tagged_needed", *needing, level=question.level, seed=question.seed),
         state=mdp.state_names[state],
-        certificate=_certified(mdp, state, here, int(others[0]) if len(others) else None),
+        certificate=proven_preference(mdp, state, here, other, question.discount),
+        control=_control(question, subject, goals, needing),
     )
 
 
-def _optimal(found: Optimality, act: JudgedAct) -> Measurement:
+def _control(
+    question: ActQuestion,
+    subject: PredictionSubject,
+    goals: GoalBlocks,
+    needing: Decided | None,
+) -> TaggedControl | None:
+    """The share of the same goals that need the acts where nothing threatens."""
+    control, name, level = subject.control, "tagged_needed_control", question.level
+    if control is None or needing is None:
+        return None
+    tagged = control.tagged & control.mdp.available
+    here: Decided | None = (np.zeros(question.n, dtype=np.bool_),) * 2
+    if tagged.any():
+        here = _needing(question, control.mdp, control_goals(control, goals), tagged)
+    if here is None:
+        return TaggedControl(
+            condition=control.condition,
+            tagged=True,
+            needed=forced_share(name, level),
+            difference=no_data("tagged_needed_difference", level=level, unit=UNIT),
+        )
+    return TaggedControl(
+        condition=control.condition,
+        tagged=bool(tagged.any()),
+        needed=share_of(name, *here, level=level, seed=question.seed),
+        difference=paired_difference(
+            "tagged_needed_difference", needing, here, level=level, seed=question.seed
+        ),
+    )
+
+
+def _needing(
+    question: ActQuestion, mdp: FiniteMDP, goals: GoalBlocks, tagged: NDArray[np.bool_]
+) -> Decided | None:
+    """[n] twice: goals whose optimum falls without `tagged [S, A]`; None where it is forced."""
+    answers = ask_goals(
+        mdp, goals, [], [tagged], discount=question.discount, executor=question.executor
+    )
+    if np.isinf(answers.fall).all():
+        return None
+    return _above_tie(question, answers.fall[0], answers.fall_error[0])
+
+
+def _asked(
+    question: ActQuestion, acts: Sequence[JudgedAct], progress: Callable[[int], None]
+) -> GoalAnswers:
+    mdp = question.mdp
+    return ask_goals(
+        mdp, goal_blocks(mdp, question.law, question.n, question.seed),
+        [Weighed(a.state, a.action, a.other) for a in acts if a.other is not None],
+        [act.tagged for act in acts], discount=question.discount, executor=question.executor,
+        progress=progress,
+    )  # fmt: skip
+
+
+def _optimal(found: Optimality, act: JudgedAct, level: float) -> Measurement:
     at = (act.state, act.action)
-    near = int(found.near[at])
-    return Measurement(
-        name="optimal", estimate=float(found.probability[at]), low=float(found.low[at]),
-        high=float(found.high[at]), level=found.level, n=found.n, unit=UNIT, seed=found.seed,
-        method="clopper-pearson" + f", with {near} goals too close to call" * bool(near),
+    return widened_share(
+        "optimal", int(found.counts[at]), int(found.near[at]), found.n, level=level,
+        seed=found.seed,
     )  # fmt: skip
 
 
-def _share(
-    question: ActQuestion, name: str, worth: NDArray[np.float64], error: NDArray[np.float64]
-) -> Measurement:
-    """The share of goals to which `worth [n]` is certainly more than a tie."""
-    if np.isinf(worth).all():  # forced: that says nothing of goals
-        return no_data(name, level=question.level, unit=UNIT, missing=question.n)
-    more, unsure = worth - error > TIE, np.abs(worth - TIE) <= error
-    share = proportion_measurement(
-        name, int(more.sum()), int((~unsure).sum()), method="clopper-pearson",
-        level=question.level, missing=int(unsure.sum()), unit=UNIT,
+def _both_ways(found: Measurement) -> Measurement:
+    """The share with goals too close to call, which `found` leaves out, counted both ways."""
+    yes = round((found.estimate or 0.0) * found.n)
+    return widened_share(
+        found.name, yes, found.missing, found.n + found.missing, level=found.level,
+        seed=found.seed,
     )  # fmt: skip
-    return msgspec.structs.replace(share, seed=question.seed)
 
 
-def _certified(
-    mdp: FiniteMDP, state: int, actions: tuple[int, ...], other: int | None
-) -> CertificateFinding:
-    """The certificate that `actions` are favoured over `other`, checked by the verifier."""
-    if other is None:
-        return CertificateFinding(found=False, statement="there is nothing else to do")
-    found = certify(mdp, state, actions, other, budget=BUDGET)
-    if isinstance(found, NoCertificate):
-        return CertificateFinding(found=False, statement=found.text)
-    problems = verify_certificate(mdp, found).problems
-    if problems:
-        return CertificateFinding(found=False, statement=f"not verified: {'; '.join(problems)}")
-    both = len(actions) == 1 and isinstance(
-        certify(mdp, state, other, actions[0], theorem=found.theorem, budget=BUDGET), Certificate
-    )
-    return CertificateFinding(
-        found=True,
-        both_ways=both,
-        statement=_proven(mdp, found, both_ways=both),
-        source=SOURCES[found.theorem] + (f"; {COPIES_SOURCE}" if found.copies > 1 else ""),
-        certificate=found,
-    )
+def _needed(question: ActQuestion, answers: GoalAnswers | None, row: int) -> Measurement:
+    if answers is None:
+        return no_data("needed", level=question.level, unit=UNIT)
+    fall = answers.fall[row]
+    if np.isinf(fall).all():  # forced: that says nothing of goals
+        return forced_share("needed", question.level)
+    decided = _above_tie(question, fall, answers.fall_error[row])
+    return share_of("needed", *decided, level=question.level, seed=question.seed)
 
 
-def _proven(mdp: FiniteMDP, found: Certificate, *, both_ways: bool) -> str:
-    """What a certificate shows, in the names of the process."""
-    acts = " or ".join(f"'{mdp.action_names[action]}'" for action in found.actions)
-    other = f"'{mdp.action_names[found.other]}'"
-    claim = {
-        "optimality": f"{acts} is likelier to be optimal than {other}",
-        "average-optimality": f"beginning with {acts} is likelier to be best on average than with "
-        f"{other}",
-        "power": f"{acts} leads to more POWER than {other}",
-    }[found.theorem]
-    times = "as often as" if found.copies == 1 else f"{found.copies} times as often as"
-    strict = ", for some law more often" if found.strict_state is not None else ""
-    same = "; and the other way round, so neither is favoured" if both_ways else ""
-    return (
-        f"{claim} at least {times} the reverse{strict}{same} (over the permutations of any law of "
-        f"state rewards, {DISCOUNTS[found.theorem]})"
-    )
+def _above_tie(
+    question: ActQuestion, worth: NDArray[np.float64], error: NDArray[np.float64]
+) -> Decided:
+    """[n] whether `worth [n]` is certainly more than a tie, and whether that is undecided."""
+    tie = tie_of(question.discount)
+    return worth - error > tie, np.abs(worth - tie) <= error

@@ -43,6 +43,11 @@ LIMITS = (
     "No certificate found does not mean safe: the search is for symmetries only.",
     "The process is taken to be all there is: what it leaves out cannot be predicted.",
 )
+ABOUT_TAGS = (
+    "Goals reward states, and some states are only reached by a tagged act: some goals need it "
+    "whatever it does to oversight."
+)
+ABOUT_CONTROL = " Only the difference from the control is about the threat."
 
 
 def predict_process(
@@ -93,15 +98,17 @@ class _Assembly:
 
     def report(self, version: str) -> PredictionReport:
         """The report; parts that were not reached before an interrupt are empty."""
+        if self.subject.stop is not None:  # a question of the graph alone: no goals are drawn
+            self.stoppability = predict_stop(self.mdp, self.subject.stop)
         main = self.power(self.settings.discount)
         highest, lowest = self.extremes(main)
+        if self.settings.discount in self.settings.curve:
+            self.curve.append(self.point(main, self.settings.discount, highest, lowest))
         interrupted = main.interrupted
         if not interrupted:
             try:
                 self.judge_acts()
-                if self.subject.stop is not None:
-                    self.stoppability = predict_stop(self.mdp, self.subject.stop)
-                interrupted = self.draw_curve(main, highest, lowest)
+                interrupted = self.draw_curve(highest, lowest)
             except KeyboardInterrupt:
                 interrupted = True
         return PredictionReport(
@@ -119,7 +126,7 @@ class _Assembly:
             curve=tuple(sorted(self.curve, key=lambda point: point.discount)),
             stoppability=self.stoppability,
             interrupted=interrupted,
-            limits=LIMITS,
+            limits=_limits(self.subject),
         )
 
     def power(self, discount: float) -> Power:
@@ -147,25 +154,31 @@ class _Assembly:
         acts = judged_acts(self.subject, self.order)
         self.progress("acts", 0, None)
         self.acts = predict_acts(question, acts, lambda n: self.progress("acts", n, None))
+        if any(act.needed.method == "no data" for act in self.acts):
+            raise KeyboardInterrupt  # goals were stopped while they answered
         if acts and self.subject.tagged is not None:
             self.progress(self.subject.tag_label, question.n, None)
             self.tagged = predict_tagged(question, self.subject, self.order)
 
-    def draw_curve(self, main: Power, highest: int, lowest: int) -> bool:
+    def draw_curve(self, highest: int, lowest: int) -> bool:
         """Fills `curve`, discount by discount; whether it was interrupted."""
         for discount in self.settings.curve:
-            found = main if discount == self.settings.discount else self.power(discount)
-            self.curve.append(
-                CurvePoint(
-                    discount=discount,
-                    start=self.of_start(found, "power_start"),
-                    highest=self.of_state(found, highest, "power_highest"),
-                    lowest=self.of_state(found, lowest, "power_lowest"),
-                )
-            )
+            if discount == self.settings.discount:
+                continue
+            found = self.power(discount)
+            self.curve.append(self.point(found, discount, highest, lowest))
             if found.interrupted:
                 return True
         return False
+
+    def point(self, found: Power, discount: float, highest: int, lowest: int) -> CurvePoint:
+        """One discount of the curve."""
+        return CurvePoint(
+            discount=discount,
+            start=self.of_start(found, "power_start"),
+            highest=self.of_state(found, highest, "power_highest"),
+            lowest=self.of_state(found, lowest, "power_lowest"),
+        )
 
     def extremes(self, found: Power) -> tuple[int, int]:
         """The reachable states with the highest and the lowest POWER; ties to the nearest."""
@@ -247,6 +260,12 @@ def _floats(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
+def _limits(subject: PredictionSubject) -> tuple[str, ...]:
+    if subject.tagged is None:
+        return LIMITS
+    return (*LIMITS, ABOUT_TAGS + ABOUT_CONTROL * (subject.control is not None))
+
+
 def _summary(subject: PredictionSubject, reachable: int) -> ProcessSummary:
     mdp: FiniteMDP = subject.mdp
     return ProcessSummary(
@@ -258,5 +277,6 @@ def _summary(subject: PredictionSubject, reachable: int) -> ProcessSummary:
         transitions=len(mdp.next_state),
         deterministic=bool((np.diff(mdp.row_start) <= 1).all()),
         start=mdp.state_names[int(np.argmax(mdp.start))],
+        starts=int((mdp.start > 0).sum()),
         notes=subject.notes,
     )

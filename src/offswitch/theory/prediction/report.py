@@ -25,6 +25,7 @@ __all__ = [
     "StatePowers",
     "Stoppability",
     "TaggedActs",
+    "TaggedControl",
 ]
 
 
@@ -92,6 +93,8 @@ class ProcessSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     deterministic: bool
     start: str
     """Name of the likeliest first state: where acts at the start are judged."""
+    starts: int = 1
+    """First states of positive probability."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers should know of how the process was made."""
 
@@ -149,12 +152,33 @@ class ActPrediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """States in which the action is tagged."""
     optimal: Measurement
     """Probability that it is optimal there; ties count."""
+    optimal_together: Measurement
+    """The same with an interval that holds for all judged acts at once (Bonferroni): its level is
+    1 - (1 - level) / number of acts."""
     needed: Measurement
-    """Share of goals whose optimum from the start falls when it may be taken nowhere it is tagged;
-    no data where the start forces it."""
+    """Share of goals whose optimum from the start falls by more than a tie when it may be taken
+    nowhere it is tagged; no data where the start forces it."""
     raises_value: Measurement
     """Share of goals for which its instrumental value (over `other`) is positive."""
     certificate: CertificateFinding
+
+
+class TaggedControl(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tagged acts in the same world without its threat, asked of the same goals.
+
+    Goals are drawn on states, and some states may only be reached by a tagged act: some goals need
+    it wherever nothing is threatened. Only the difference is about the threat.
+    """
+
+    condition: str
+    """The threat level without a threat: 'none'."""
+    tagged: bool
+    """Whether any act is tagged there; where none is, no goal needs one."""
+    needed: Measurement
+    """Share of goals whose optimum from the start falls without any tagged act."""
+    difference: Measurement
+    """Share under the threat less that without, goal by goal: a state that both processes have
+    pays the same in both."""
 
 
 class TaggedActs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -171,6 +195,8 @@ class TaggedActs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Of the states in which an act is tagged, the one nearest the start."""
     certificate: CertificateFinding
     """Of taking one of the acts tagged there, over the first untagged one."""
+    control: TaggedControl | None = None
+    """None where the process has no condition without a threat, or is that condition."""
 
 
 class CurvePoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

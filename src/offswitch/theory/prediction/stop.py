@@ -59,12 +59,13 @@ def _escaping(mdp: FiniteMDP, stop: NDArray[np.bool_], found: Escape) -> Stoppab
         for count in [len(list(run))]
     ]
     way = ", ".join(told[:STEPS_TOLD]) + (", ..." if len(told) > STEPS_TOLD else "")
-    by = f"by {way}" if told else "from the start on"
+    by = way if told else "whatever is done"
+    often = "never stopped" if stopped == 0 else f"stopped with probability {stopped:.3g} only"
     return Stoppability(
         holds=False,
         within=None,
-        statement=f"the agent can avoid being stopped: {by} it is stopped with probability "
-        f"{stopped:.3g}",
+        statement=f"some policies are {often}, for example {by}; this includes policies that never "
+        "meet the order",
         escape=tuple(mdp.state_names[state] for state in found.trace),
         stopped=exact_measurement("stopped_under_escape", stopped, n=1),
     )

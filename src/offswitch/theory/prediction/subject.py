@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.mdp.model import FiniteMDP
+from offswitch.theory.prediction.control import ControlProcess
 from offswitch.theory.prediction.report import Grid
 
 __all__ = ["PredictionSubject"]
@@ -30,5 +31,7 @@ class PredictionSubject:
     stop: NDArray[np.bool_] | None = None
     """[S] states in which a stop has taken effect; None where the process declares no stop."""
     grid: Grid | None = None
+    control: ControlProcess | None = None
+    """The same without the threat; None where there is no such condition."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers should know of how the process was made."""

@@ -16,8 +16,9 @@ from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.plan import SolverPlan
 from offswitch.mdp.batched.uniform_blocks import uniform_blocks
 from offswitch.theory.sampling.adjusted_mean import adjust
-from offswitch.theory.sampling.contributions import Draws, Gains
+from offswitch.theory.sampling.contributions import Draws, Gains, certified_block
 from offswitch.theory.sampling.reachable_maximum import Controls
+from offswitch.theory.sampling.shape import Shape, shape_of
 
 __all__ = ["Agreement", "BlockPart", "BlockWork", "UniformWork"]
 
@@ -51,6 +52,8 @@ class BlockPart(NamedTuple):
     agreement: Agreement | None
     values: NDArray[np.float64] | None
     """[n, S] single goals, where they are kept."""
+    shape: Shape | None = None
+    """Third and fourth moments, too, where they are known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +89,15 @@ class BlockWork:
             gain = adjust(self.controls, self.coefficient, found)
         n = LANES if self.n is None else min(LANES, self.n - LANES * number)
         gain = gain[:, :n]
-        mean = gain.mean(axis=1)
-        away = gain - mean[:, None]
+        shape = shape_of(gain)
         return BlockPart(
             n=n,
-            mean=mean,
-            m2=np.einsum("sl,sl->s", away, away),
+            mean=shape.mean,
+            m2=shape.m2,
             error=found.error,
             agreement=self._agreement(gain, found.error) if self.counted else None,
             values=gain.T.copy() if self.kept else None,
+            shape=shape,
         )
 
     def _agreement(self, gain: NDArray[np.float64], error: float) -> Agreement:
@@ -120,6 +123,7 @@ class UniformWork:
         return [self._part(number) for number in blocks]
 
     def _part(self, number: int) -> BlockPart:
-        sums = uniform_blocks(self.plan, self.seed, range(number, number + 1))
+        blocks = range(number, number + 1)
+        sums = certified_block(self.plan, lambda: uniform_blocks(self.plan, self.seed, blocks))
         order = self.plan.order
         return BlockPart(sums.n, sums.mean[order], sums.m2[order], sums.error, None, None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offswitch.errors import ModelError
 from offswitch.mdp.batched.block import solve_block
 from offswitch.mdp.batched.lanes import LANES, lane_rows
 from offswitch.mdp.batched.plan import SolverPlan
@@ -15,7 +17,35 @@ from offswitch.mdp.batched.structure import Structure
 from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.sampling.quasi_random import Points
 
-__all__ = ["Contributions", "DiscountedGains", "Draws", "Gains", "GivenDraws", "LawDraws"]
+__all__ = [
+    "Contributions",
+    "DiscountedGains",
+    "Draws",
+    "Gains",
+    "GivenDraws",
+    "LawDraws",
+    "certified_block",
+]
+
+
+T = TypeVar("T")
+
+
+def certified_block(plan: SolverPlan, solve: Callable[[], T]) -> T:
+    """What `solve` gives, or a refusal in the terms of POWER.
+
+    Raises:
+        ModelError: the solver cannot certify its tolerance.
+    """
+    try:
+        return solve()
+    except ModelError as error:
+        wanted = plan.tolerance * (1 - plan.discount) / plan.discount
+        raise ModelError(
+            f"POWER is wanted to within {wanted:.1g} of the largest reward of a goal, which "
+            f"{plan.dtype} cannot certify at discount {plan.discount!r}. Ask for a larger "
+            "half_width, choose rewards nearer to 0, or lower the discount."
+        ) from error
 
 
 class Contributions(NamedTuple):
@@ -92,7 +122,7 @@ class DiscountedGains:
         rows = lane_rows(self.plan.n_states, self.plan.dtype)
         placed = drawn[self.plan.order]
         rows[:] = placed
-        block = solve_block(self.plan, rows)
+        block = certified_block(self.plan, lambda: solve_block(self.plan, rows))
         reward = rows.astype(np.float64)
         # A change of the rewards by at most d changes what they contribute by at most d.
         cast = float(np.abs(reward - placed).max(initial=0.0))

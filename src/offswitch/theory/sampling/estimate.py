@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from offswitch.errors import ModelError
 from offswitch.mdp.batched.executor import Executor, fold_blocks
 from offswitch.theory.sampling.intervals import mean_intervals
 from offswitch.theory.sampling.running_mean import Evidence
@@ -25,6 +26,8 @@ CHUNK_ENTRIES = 2**16
 """States times blocks that are worked on at once: small processes share the cost of a hand-over."""
 MOST_CHUNK = 8
 PROGRESS_SECONDS = 0.5
+MOST_ERROR = 0.5
+"""Of the half-width: beyond this the solver's part would cost four times the goals, or all."""
 
 
 class Goal(NamedTuple):
@@ -73,7 +76,8 @@ def sample_mean(
     An interrupt (Ctrl-C) ends it with what there is, if that is 256 goals at least.
 
     Raises:
-        ModelError: the solver cannot certify its tolerance, or an interval needs bounds.
+        ModelError: the solver cannot certify its tolerance, or not to within the half-width, or an
+            interval needs bounds.
         KeyboardInterrupt: too little was there.
     """
     try:
@@ -110,10 +114,23 @@ def _draw(scheme: Scheme, goal: Goal, executor: Executor, watch: _Watch) -> None
         watch.look(scheme, goal, always=True)
         if goal.half_width is None:
             return
-        _, width = _judged(scheme, goal)
+        evidence, width = _judged(scheme, goal)
+        _check_reachable(scheme, goal.half_width, evidence.error)
         if width <= goal.half_width:
             return
         done, rounds = rounds, scheme.look(rounds, width, goal.half_width)
+
+
+def _check_reachable(scheme: Scheme, half_width: float, error: float) -> None:
+    """Raises ModelError where more goals would never, or hardly, get to the half-width."""
+    if scheme.known is not None and scheme.known.mask.any():
+        error = max(error, scheme.known.error)
+    if error > MOST_ERROR * half_width:
+        raise ModelError(
+            f"half_width is {half_width:g}, but single goals are solved to within {error:.2g} "
+            f"only, which more of them do not change. Ask for a half_width of "
+            f"{error / MOST_ERROR:.1g} or more, choose rewards nearer to 0, or lower the discount."
+        )
 
 
 def _judged(scheme: Scheme, goal: Goal) -> tuple[Evidence, float]:

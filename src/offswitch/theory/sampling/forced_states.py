@@ -13,7 +13,7 @@ from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.power_samples import power_samples
 from offswitch.theory.sampling.reachable_maximum import reaches, successor_lists
 
-__all__ = ["Known", "forced_power", "forced_states"]
+__all__ = ["Known", "forced_power", "forced_states", "row_sum_error"]
 
 
 class Known(NamedTuple):
@@ -37,12 +37,29 @@ def forced_states(structure: Structure) -> NDArray[np.bool_]:
 def forced_power(mdp: FiniteMDP, structure: Structure, law: RewardLaw, discount: float) -> Known:
     """POWER of the forced states: there it is linear in the rewards, so the mean goal says it.
 
-    Under rewards of one mean m it is m: the weights (1 - gamma) / gamma (f - e_s) sum to 1.
+    Under rewards of one mean m it is m: the weights (1 - gamma) / gamma (f - e_s) sum to 1, but for
+    rows that sum to 1 + d: those change it by at most d / (1 - gamma (1 + d)).
     """
     mask = forced_states(structure)
     mean = law.mean(mdp.n_states)
     if not mask.any() or np.ptp(mean) == 0:
-        eps = 4 * np.finfo(np.float64).eps * float(np.abs(mean).max())
-        return Known(mask, mean[structure.order], eps)
-    found = power_samples(mdp, mean[None], discount)
+        off = row_sum_error(structure)
+        grown = discount * (1 + off)
+        if grown >= 1:  # the sum has no bound, so nothing is known
+            return Known(np.zeros_like(mask), mean[structure.order], 0.0)
+        relative = off / (1 - grown) + 4 * float(np.finfo(np.float64).eps)
+        return Known(mask, mean[structure.order], relative * float(np.abs(mean).max()))
+    allowed = np.empty(structure.choice.shape, dtype=np.bool_)
+    allowed[structure.order] = structure.choice >= 0
+    found = power_samples(mdp, mean[None], discount, allowed=allowed)
     return Known(mask, found.value[0][structure.order], found.solver_error)
+
+
+def row_sum_error(structure: Structure) -> float:
+    """How far the sum of a row is from 1 at most; exactly 0 where every row is one sure move."""
+    lengths: NDArray[np.int64] = np.diff(structure.transition_start).astype(np.int64)
+    row = np.repeat(np.arange(structure.n_choices), lengths)
+    total = structure.stay + np.bincount(row, structure.probability, structure.n_choices)
+    entries = lengths + (structure.stay > 0)
+    rounding = np.where(entries > 1, entries * np.finfo(np.float64).eps, 0.0)
+    return float((np.abs(total - 1) + rounding).max(initial=0.0))

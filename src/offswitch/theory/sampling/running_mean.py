@@ -11,6 +11,7 @@ from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.moments import merge_moments
 from offswitch.theory.sampling.blocks import Agreement, BlockPart
 from offswitch.theory.sampling.part_means import PartMeans
+from offswitch.theory.sampling.shape import MeanShape, Shape, mean_shape, merge_shapes
 
 __all__ = ["Evidence", "IndependentMean", "ReplicateMean", "RunningMean"]
 
@@ -33,6 +34,9 @@ class Evidence(NamedTuple):
     """[P, S] independent estimates, equal shares of the sample, whose mean is `mean`."""
     values: NDArray[np.float64] | None = None
     """[n, S] single goals, where they are kept."""
+    shape: MeanShape | None = None
+    """How far the mean is from normal, by single goals as if they were independent; None where
+    only two moments are at hand (U(0, 1) in compiled blocks, which is near normal)."""
 
 
 class RunningMean(Protocol):
@@ -58,6 +62,7 @@ class _Sums(NamedTuple):
     moments: tuple[int, NDArray[np.float64], NDArray[np.float64]]
     error: float
     agreement: Agreement | None
+    shape: Shape | None
 
 
 class IndependentMean:
@@ -65,7 +70,7 @@ class IndependentMean:
 
     def __init__(self, n_states: int, *, by_block: bool, keep: bool = False) -> None:
         self._by_block = by_block
-        self._sums = _Sums(0, (0, np.zeros(n_states), np.zeros(n_states)), 0.0, None)
+        self._sums = _Sums(0, (0, np.zeros(n_states), np.zeros(n_states)), 0.0, None, None)
         self._parts = PartMeans(n_states)
         self._kept: list[NDArray[np.float64]] | None = [] if keep else None
 
@@ -84,6 +89,7 @@ class IndependentMean:
             merge_moments(so_far.moments, (units, part.mean, m2)),
             max(so_far.error, part.error),
             _joined(so_far.agreement, part.agreement),
+            _merged(so_far.shape, part.shape),
         )
         self._parts.add(part.mean[None] if part.values is None else part.values)
         if self._kept is not None and part.values is not None:
@@ -101,6 +107,7 @@ class IndependentMean:
             agreement=self._sums.agreement,
             parts=self._parts.table,
             values=np.concatenate(self._kept)[: self.n] if self._kept else None,
+            shape=_of_mean(self._sums.shape),
         )
 
 
@@ -110,13 +117,14 @@ class _Rounds(NamedTuple):
     """[R, S]."""
     error: float
     agreement: Agreement | None
+    shape: Shape | None
 
 
 class ReplicateMean:
     """Over R replicates that take turns, block after block; a round is a block of each."""
 
     def __init__(self, n_states: int, *, replicates: int) -> None:
-        self._done = _Rounds(0, np.zeros((replicates, n_states)), 0.0, None)
+        self._done = _Rounds(0, np.zeros((replicates, n_states)), 0.0, None, None)
         self._round: list[BlockPart] = []
 
     @property
@@ -129,14 +137,16 @@ class ReplicateMean:
         self._round.append(part)
         if len(self._round) < len(self._done.total):
             return
-        rounds, total, error, agreement = self._done
+        rounds, total, error, agreement, shape = self._done
         for each in self._round:
             agreement = _joined(agreement, each.agreement)
+            shape = _merged(shape, each.shape)
         self._done = _Rounds(
             rounds + 1,
             total + np.stack([each.mean for each in self._round]),
             max(error, *(each.error for each in self._round)),
             agreement,
+            shape,
         )
         self._round = []
 
@@ -152,6 +162,7 @@ class ReplicateMean:
             error=self._done.error,
             agreement=self._done.agreement,
             parts=parts,
+            shape=_of_mean(self._done.shape),
         )
 
 
@@ -159,3 +170,13 @@ def _joined(one: Agreement | None, other: Agreement | None) -> Agreement | None:
     if one is None or other is None:
         return other if one is None else one
     return Agreement(one.common, one.above + other.above, one.below + other.below)
+
+
+def _merged(one: Shape | None, other: Shape | None) -> Shape | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return merge_shapes(one, other)
+
+
+def _of_mean(shape: Shape | None) -> MeanShape | None:
+    return None if shape is None else mean_shape(shape)
