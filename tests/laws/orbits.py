@@ -142,3 +142,67 @@ def twin_processes(draw: st.DrawFn) -> FiniteMDP:
         if draw(st.booleans()):
             rows.append((twin[source], 2, draw(st.sampled_from([3, 3, 4, 4, 0, 2])), 1.0))
     return FiniteMDP.from_coo(5, 3, rows)
+
+
+@st.composite
+def hub_processes(draw: st.DrawFn, *, apart: bool = False) -> FiniteMDP:
+    """State 0 leads to three leaves 1, 2, 3 that behave alike, and by further acts elsewhere: most
+    of these leave several copies of a leaf among the others, some break the symmetry.
+
+    With `apart` the further acts lead to no leaf, or only by way of state 4.
+    """
+    kinds = ["stay", "back"] if apart else ["stay", "out", "back", "coin"]
+    leaf_acts = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=2))
+    rows = [(0, act, act + 1, 1.0) for act in range(3)]
+    for leaf in (1, 2, 3):
+        ends = {"stay": [leaf], "out": [4], "back": [0], "coin": [leaf, 4]}
+        for act, kind in enumerate(leaf_acts):
+            rows += [(leaf, act, to, 1 / len(ends[kind])) for to in ends[kind]]
+    beyond = [4, 4, 4, 5, 1] if apart else [4, 4, 5, 0, 1]
+    for act in range(draw(st.integers(1, 2))):
+        rows.append((4, act, draw(st.sampled_from(beyond)), 1.0))
+    rows.append((5, 0, draw(st.sampled_from([5, 5, 4])), 1.0))
+    outside = [[4], [5], [4, 5]]
+    third = outside if apart else [*outside, [4, 5], [1, 2, 3], [2, 4], [1, 4], [1, 5]]
+    for number in range(draw(st.integers(1, 2))):
+        onto = draw(st.sampled_from(third))
+        rows += [(0, 3 + number, to, 1 / len(onto)) for to in onto]
+    return FiniteMDP.from_coo(6, 5, rows)
+
+
+@st.composite
+def hub_and_end_processes(draw: st.DrawFn) -> FiniteMDP:
+    """State 0 leads to leaves 2, 3 and at times 4; state 1 is such a leaf that 0 does not reach."""
+    leaf_acts = ["stay", *draw(st.lists(st.sampled_from(["out", "coin"]), max_size=1))]
+    last = draw(st.integers(2, 3))
+    rows = [(0, act, act + 2, 1.0) for act in range(last)]
+    if draw(st.booleans()):
+        rows.append((0, last, 5, 1.0))
+    for leaf in (1, 2, 3, 4):
+        ends = {"stay": [leaf], "out": [5], "coin": [leaf, 5]}
+        for act, kind in enumerate(leaf_acts):
+            rows += [(leaf, act, to, 1 / len(ends[kind])) for to in ends[kind]]
+    if last == 2 and draw(st.booleans()):
+        rows.append((3, 2, 4, 1.0))
+    rows.append((5, 0, draw(st.sampled_from([5, 5, 4])), 1.0))
+    return FiniteMDP.from_coo(6, 4, rows)
+
+
+@st.composite
+def looser_twin_processes(draw: st.DrawFn) -> FiniteMDP:
+    """State 0 leads to twins 3, 4 by act 0 and 1, 2 by act 1; only the first pair may go on to 5,
+    and a third act at times leads there or to the second pair too."""
+    rows = [(0, 0, 3, 1.0), (0, 1, 1, 1.0)]
+    if draw(st.integers(0, 3)) == 0:
+        rows.append((0, 2, draw(st.sampled_from([5, 0, 0])), 1.0))
+    for source in (1, 2):
+        for action in range(draw(st.integers(1, 2))):
+            ends = draw(st.lists(st.sampled_from([1, 2]), min_size=1, max_size=2, unique=True))
+            for to in ends:
+                rows.append((source, action, to, 1 / len(ends)))
+                rows.append((source + 2, action, to + 2, 1 / len(ends)))
+    for source in (3, 4):
+        if draw(st.booleans()):
+            rows.append((source, 2, draw(st.sampled_from([5, 5, 4])), 1.0))
+    rows.append((5, 0, draw(st.sampled_from([5, 5, 4, 3])), 1.0))
+    return FiniteMDP.from_coo(6, 3, rows)

@@ -49,6 +49,47 @@ def test_proposition_a_11_each_swap_turns_a_preference_for_a_into_one_for_b(rule
     assert found.count.at_least(size - 1)
 
 
+@given(data=st.data(), utility=UTILITIES)
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_proposition_3_4_a_simply_retargetable_preference_is_1_to_1_whatever_else_it_does(
+    data, utility
+):
+    # Any preference with one permutation that turns what prefers A into what prefers B.
+    phi = np.array(data.draw(st.permutations(range(len(utility)))))
+    elements = [tuple(u) for u in np.unique(orbit(utility), axis=0).tolist()]
+    lead = {u: data.draw(st.sampled_from([-1, -1, 0, 1])) for u in elements}
+    moved = {u: tuple(np.array(u)[np.argsort(phi)].tolist()) for u in elements}
+    turned = [u for u in elements if lead[u] < 0 and lead[moved[u]] >= 0]
+    for u in elements:
+        lead[u] = min(lead[u], 0) if u in turned else max(lead[u], 0)
+    lead |= {moved[u]: 1 for u in turned}
+
+    def prefers_b(thetas: np.ndarray) -> np.ndarray:
+        return np.array([float(lead[tuple(theta)]) for theta in thetas.tolist()])
+
+    def indifferent(thetas: np.ndarray) -> np.ndarray:
+        return np.zeros(len(thetas))
+
+    found = retargetability(utility, phi[None], indifferent, prefers_b)
+    assert found.problems == ()
+    assert found.count.prefers_a == len(turned)
+    assert found.count.at_least(1)
+    if turned:
+        lead[moved[turned[0]]] = 0
+        broken = retargetability(utility, phi[None], indifferent, prefers_b)
+        assert not broken.holds
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@given(utility=UTILITIES)
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_proposition_3_4_one_swap_makes_any_rule_that_sees_only_values_1_to_1(rule, utility):
+    phi = swaps([0], [[1]], len(utility))
+    found = retargetability(utility, phi, chance_of(rule, [0]), chance_of(rule, [1]))
+    assert found.problems == ()
+    assert found.count.at_least(1)
+
+
 @given(utility=UTILITIES)
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_lemma_b_3_at_least_n_of_n_plus_1_elements_do_not_prefer_the_single_outcome(utility):
@@ -71,24 +112,24 @@ def test_theorem_3_6_holds_of_copies_of_larger_sets(utility, size):
     assert found.count.at_least(len(sets) - 1)
 
 
-@given(weights=st.lists(st.integers(0, 4), min_size=3, max_size=3), seed=st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@given(sixteenths=st.lists(st.integers(0, 5), min_size=3, max_size=3), seed=st.integers(0, 10**6))
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@settings(max_examples=30, deadline=None, derandomize=True)
 def test_theorem_a_13_expected_utilities_of_lotteries_are_as_retargetable_as_outcomes(
-    weights, seed
+    rule, sixteenths, seed
 ):
-    # A: one lottery over three prizes. B: its two images under swaps of a prize with a fresh one.
-    assume(sum(weights) > 0)
-    lottery = np.zeros(5)
-    lottery[:3] = np.array(weights) / sum(weights)
-    phi = swaps([0], [[3], [4]], 5)
+    # A: one lottery over four prizes. B: its two images under swaps of a prize with a fresh one.
+    # Sixteenths of whole utilities are exact, so that what is equal ties.
+    lottery = np.array([*sixteenths, 0, 0, 16 - sum(sixteenths)]) / 16
+    phi = swaps([0], [[3], [4]], 6)
     images = np.array([lottery[order] for order in phi])
     assume(copies_problems(phi, lottery[None], images) == ())
     menu = np.vstack([lottery, images])
     a, b = (
-        lambda u, cut=cut: Optimal().chances(np.atleast_2d(u) @ menu.T)[:, cut].sum(axis=1)
+        lambda u, cut=cut: rule.chances(np.atleast_2d(u) @ menu.T)[:, cut].sum(axis=1)
         for cut in ([0], [1, 2])
     )
-    utility = np.random.default_rng(seed).integers(0, 5, 5).astype(float)
+    utility = np.random.default_rng(seed).integers(0, 5, 6).astype(float)
     assert count_orbit(orbit(utility), a, b).at_least(2)
 
 

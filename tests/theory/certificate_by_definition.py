@@ -73,11 +73,23 @@ def surely(T: NDArray[np.float64], start: int, target: set[int], **kept: int) ->
     return False
 
 
+def joined_by_rounding(mdp: FiniteMDP) -> bool:
+    """Whether two chances of the process differ, but not in the first 12 decimals."""
+    pairs = itertools.combinations(sorted(set(mdp.probability.tolist())), 2)
+    return any(np.round(one, 12) == np.round(other, 12) for one, other in pairs)
+
+
 def well_formed(mdp: FiniteMDP, c: Certificate) -> bool:
     S, A = mdp.n_states, mdp.n_actions
     acts = c.theorem in ACTS
     said = statement_of(
-        c.theorem, c.state, c.actions, c.other, copies=c.copies, strict=c.strict_state is not None
+        c.theorem,
+        c.state,
+        c.actions,
+        c.other,
+        copies=c.copies,
+        strict=c.strict_state is not None,
+        rounded=joined_by_rounding(mdp),
     )
     return (
         c.theorem in THEOREMS
@@ -136,6 +148,16 @@ class Theorems:
         """What is done after act `a` of s by those who keep to it whenever they are back."""
         first = set(np.flatnonzero(self.T[self.s, a]).tolist())
         return pairs_of(self.T, first, recurrent=False, **{self.name: a})
+
+    def visits_of_third(self) -> NDArray[np.float64]:
+        """[F, S] what the acts not compared can do, at a discount at which nothing coincides."""
+        start, eye = np.eye(len(self.T))[self.s], np.eye(len(self.T))
+        chains = [
+            self.T[np.arange(len(self.T)), list(policy)]
+            for a in self.third()
+            for policy in policies(self.T, **{self.name: a})
+        ]
+        return np.array([np.linalg.solve((eye - 0.37 * P).T, start) for P in chains])
 
     def for_ever(self, a: int) -> Pairs:
         return pairs_of(self.T, {self.s}, recurrent=True, **{self.name: a})
@@ -230,15 +252,25 @@ def carries(
     return all(surely(T, s, {phi[x] for x in part}, **keeping) for part in terms.parts)
 
 
+def keeps_third(theorems: Theorems, images: list[list[int]]) -> bool:
+    """Whether phi C = C for each witness, C all that the acts not compared can do."""
+    C = theorems.visits_of_third()
+    there = {tuple(np.round(f, 9)) for f in C}
+    return all({tuple(np.round(f[phi], 9)) for f in C} == there for phi in images)
+
+
 def is_true(mdp: FiniteMDP, c: Certificate) -> bool:
     """Whether all that the certificate says is so."""
     if not well_formed(mdp, c):
         return False
     T = dense(mdp)
-    terms: Terms | None = getattr(Theorems(T, c), c.theorem.replace("-", "_"))()
+    theorems = Theorems(T, c)
+    terms: Terms | None = getattr(theorems, c.theorem.replace("-", "_"))()
     if terms is None:
         return False
     images = phis(T, c)
+    if c.theorem == "optimality" and c.copies > 1 and not keeps_third(theorems, images):
+        return False
     pairs = itertools.permutations(images, 2)
     taken = terms.copied | {phi[x] for phi in images for x in terms.copied}
     return (

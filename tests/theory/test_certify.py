@@ -168,6 +168,27 @@ def test_a_state_only_one_option_reaches_makes_it_strict():
     assert checked(even, certify(even, 0, 1, 0)).strict_state is None
 
 
+def test_strictness_is_stated_for_the_discounts_at_which_it_holds():
+    # At discount 0 states 0 and 3 look one sure step ahead; at 1 nobody stays in what is transient.
+    mdp = FiniteMDP.from_coo(
+        5, 2, [(0, 0, 1, 1), (1, 0, 1, 1), (1, 1, 2, 1), (2, 0, 2, 1), (3, 0, 4, 1), (4, 0, 4, 1)]
+    )
+    found = checked(mdp, certify_states(mdp, 0, 3, theorem="state-power"))
+    assert found.strict_state == 2
+    assert "For some distributions, at discounts in (0, 1), it is more often" in found.statement
+    fork = process(("s", "x"), ("s", "y"))
+    found = checked(fork, certify_states(fork, 0, 1, theorem="average-state-power"))
+    assert found.strict_state == 2
+    assert "For some distributions it is more often" in found.statement
+
+
+def test_average_optimality_is_said_of_policies_that_keep_to_the_act():
+    mdp = shutdown_or_hub(2)
+    text = checked(mdp, certify(mdp, 0, 1, 0, theorem="average-optimality")).statement
+    assert "keeping to act 1 in state 0 is average-optimal" in text
+    assert "than keeping to act 0" in text
+
+
 def test_power_needs_that_the_state_cannot_be_reached_again():
     ring = process(("s", "x"), ("s", "y"), ("x", "s"), ("y", "s"))
     assert certify(ring, 0, 1, 0, theorem="power").reason == "condition-fails"

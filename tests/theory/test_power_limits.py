@@ -455,3 +455,8 @@ def test_ways_into_the_same_component_add_up():
     mdp = FiniteMDP.from_coo(4, 1, [*rows, (3, 0, 3, 1.0)])
     found = power_limit_average(mdp, rewards=[[0.0, 1.0, 0.0, 0.0]] * 2)
     assert found.estimate == pytest.approx([0.3, 0.5, 0.5, 0], abs=1e-12)
+
+
+def test_rows_that_all_but_coincide_do_not_dominate_each_other():
+    twins = [[1, 0, 0], [1 - 1e-10, 1e-10, 0], [0, 0, 1.0], [0.5, 0, 0.5]]
+    assert non_dominated(twins).tolist() == [True, True, True, False]

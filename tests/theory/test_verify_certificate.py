@@ -49,14 +49,30 @@ def small_process(generator: np.random.Generator, n_states: int = 5) -> FiniteMD
     return FiniteMDP.from_coo(n_states, 3, rows)
 
 
+def star_with_third_acts(seed: int) -> FiniteMDP:
+    """State 0 leads to three leaves, and by one or two acts to what may or may not be symmetric."""
+    generator = np.random.default_rng(seed)
+    rows = [(0, act, act + 1, 1.0) for act in range(3)]
+    rows += [(leaf, 0, 4 if seed % 5 == 0 else leaf, 1.0) for leaf in (1, 2, 3)]
+    rows.append((4, 0, int(generator.choice([4, 4, 1])), 1.0))
+    thirds: list[list[int]] = [[4], [1, 2, 3], [4], [1, 2, 3], [1, 4], [2, 4], [3, 4], [2, 3]]
+    for act, kind in enumerate(generator.choice(len(thirds), 2, replace=False).tolist()):
+        rows += [(0, 3 + act, to, 1 / len(thirds[kind])) for to in thirds[kind]]
+    return FiniteMDP.from_coo(5, 5, rows)
+
+
 def certificates(seed: int) -> list[tuple[FiniteMDP, Certificate]]:
     """What certify finds in one random process, for every theorem."""
-    mdp = small_process(np.random.default_rng(seed))
+    mdp = (
+        star_with_third_acts(seed) if seed % 3 == 2 else small_process(np.random.default_rng(seed))
+    )
     acts = np.flatnonzero(mdp.available[0]).tolist()
     found = [certify_ending(mdp, state, end) for state in (0, 1) for end in range(5)]
     for theorem, other in itertools.product(THEOREMS[:3], acts):
         found += [certify(mdp, 0, a, other, theorem=theorem) for a in acts if a != other]
-        found.append(certify(mdp, 0, [a for a in acts if a != other], other, theorem=theorem))
+        rest = [a for a in acts if a != other]
+        several = [rest] if len(acts) < 4 else [rest, rest[:2], rest[:3]]
+        found += [certify(mdp, 0, more, other, theorem=theorem) for more in several]
     for theorem in THEOREMS[3:5]:
         found += [certify_states(mdp, 0, other, theorem=theorem) for other in range(1, 5)]
     return [(mdp, c) for c in found if isinstance(c, Certificate)]
@@ -72,6 +88,8 @@ def test_every_certificate_found_is_true_by_definition_and_accepted(pool):
     assert {c.theorem for _, c in pool} == set(THEOREMS)
     assert {c.copies for _, c in pool} >= {1, 2, 3}
     assert {c.strict_state is None for _, c in pool} == {True, False}
+    with_third = [c for mdp, c in pool if c.copies > 1 and 0 < len(c.actions) < mdp.n_actions - 1]
+    assert sum(c.theorem == "optimality" for c in with_third) >= 10
     for mdp, certificate in pool:
         assert is_true(mdp, certificate), certificate
         assert verify_certificate(mdp, certificate) == (True, ())
@@ -87,12 +105,12 @@ def corrupted(
     if generator.integers(16) == 0:
         mdp = with_another_row(mdp, generator)
         return mdp, msgspec.structs.replace(c, process=process_digest(mdp))
-    return mdp, changed_certificate(c, generator)
+    return mdp, changed_certificate(c, mdp.n_actions, generator)
 
 
 def with_another_row(mdp: FiniteMDP, generator: np.random.Generator) -> FiniteMDP:
     """A probability moved by 1e-6, or an act led elsewhere."""
-    dense = mdp.matrix.toarray().reshape(5, 3, 5)
+    dense = mdp.matrix.toarray().reshape(5, mdp.n_actions, 5)
     state, action = generator.choice(np.argwhere(mdp.available))
     if (dense[state, action] == 0.5).any() and generator.integers(2):
         first, second = np.flatnonzero(dense[state, action])
@@ -103,15 +121,21 @@ def with_another_row(mdp: FiniteMDP, generator: np.random.Generator) -> FiniteMD
     return FiniteMDP.from_dense(dense)
 
 
-def changed_certificate(c: Certificate, generator: np.random.Generator) -> Certificate:
-    state, act = int(generator.integers(5)), int(generator.integers(3))
+def changed_certificate(
+    c: Certificate, n_actions: int, generator: np.random.Generator
+) -> Certificate:
+    state, act = int(generator.integers(5)), int(generator.integers(n_actions))
     number = int(generator.integers(len(c.witnesses)))
     digit = int(generator.integers(64))
     digest = c.process[:digit] + ("0" if c.process[digit] != "0" else "f") + c.process[digit + 1 :]
     changes: list[dict[str, object]] = [
         {"state": state},
         {"other": state - 1},
-        {"actions": tuple(int(a) for a in generator.integers(3, size=max(1, len(c.actions))))},
+        {
+            "actions": tuple(
+                int(a) for a in generator.integers(n_actions, size=max(1, len(c.actions)))
+            )
+        },
         {"theorem": THEOREMS[int(generator.integers(6))]},
         {"copies": c.copies + int(generator.choice([-1, 1, 5]))},
         {"copies": c.copies + 1, "witnesses": (*c.witnesses, c.witnesses[number])},
@@ -129,8 +153,8 @@ def changed_certificate(c: Certificate, generator: np.random.Generator) -> Certi
     if "more than" in c.statement:
         return c
     # Its words say what it now claims: what is tested is the claim, not the wording.
-    strict = c.strict_state is not None
-    said = statement_of(c.theorem, c.state, c.actions, c.other, copies=c.copies, strict=strict)
+    how = {"strict": c.strict_state is not None, "rounded": False}
+    said = statement_of(c.theorem, c.state, c.actions, c.other, copies=c.copies, **how)
     return msgspec.structs.replace(c, statement=said)
 
 
@@ -149,7 +173,7 @@ def changed_witness(
     elif kind == 3:
         swaps.append((int(generator.integers(5)), state))
     elif kind == 4:
-        relabelled.append((state, int(generator.integers(3)), act))
+        relabelled.append((state, int(generator.integers(5)), act))
     elif relabelled:
         x, b, _ = relabelled.pop(int(generator.integers(len(relabelled))))
         relabelled += [(x, b, act)] * int(generator.integers(2))
@@ -173,6 +197,54 @@ def test_each_of_1000_corrupted_certificates_is_rejected_and_true_ones_are_not(p
             assert verdict.problems
     assert rejected == REJECTED
     assert still_true > 50
+
+
+def star_whose_third_act_is_drawn_into_the_larger_option() -> FiniteMDP:
+    """To 1, 2 and 3; then 2 or 4 (the third act), 1 or 4: the swap of 1 and 2 makes it the last."""
+    rows = [(0, act, act + 1, 1.0) for act in range(3)]
+    rows += [(0, act, to, 0.5) for act, ends in ((3, (2, 4)), (4, (1, 4))) for to in ends]
+    return FiniteMDP.from_coo(5, 5, [*rows, *((x, 0, x, 1.0) for x in range(1, 5))])
+
+
+def test_two_copies_must_keep_what_the_acts_not_compared_can_do():
+    # Turner & Tadepalli 2022, Prop. A.11: phi C = C. One copy need not: phi C in F(s) is enough.
+    mdp = star_whose_third_act_is_drawn_into_the_larger_option()
+    found = certify(mdp, 0, (1, 2, 4), 0, theorem="optimality")
+    assert isinstance(found, Certificate)
+    assert [w.action for w in found.witnesses] == [2]
+    moving = Witness(1, ((1, 2),), ((0, 0, 1), (0, 3, 4)))
+    for witnesses, problem in (
+        ((moving,), ()),
+        (
+            (moving, *found.witnesses),
+            ("witness 0: act 3 of state 0 is carried out of the acts not compared",),
+        ),
+    ):
+        copies = len(witnesses)
+        said = statement_of(
+            "optimality", 0, found.actions, 0, copies=copies, strict=False, rounded=False
+        )
+        claim = msgspec.structs.replace(
+            found, copies=copies, witnesses=witnesses, strict_state=None, statement=said
+        )
+        assert is_true(mdp, claim) == (not problem)
+        assert verify_certificate(mdp, claim).problems == problem
+    one = certify(mdp, 0, (1, 4), 0, theorem="optimality")
+    assert isinstance(one, Certificate)
+    assert one.witnesses == (moving,)
+
+
+def test_a_statement_says_when_it_is_of_rounded_probabilities():
+    def coins(second: float) -> FiniteMDP:
+        ends = [(state, 0, state, 1.0) for state in (1, 2, 3, 4)]
+        one, other = ((0, 0, 1, 0.3), (0, 0, 2, 0.7)), ((0, 1, 3, second), (0, 1, 4, 1 - second))
+        return FiniteMDP.from_coo(5, 2, [*one, *other, *ends])
+
+    for second, said in ((0.1 + 0.2, True), (0.3, False)):
+        found = certify(coins(second), 0, 1, 0)
+        assert isinstance(found, Certificate)
+        assert verify_certificate(coins(second), found).valid
+        assert ("the process with probabilities rounded to 12 digits" in found.statement) == said
 
 
 def test_a_certificate_for_another_process_is_refused_in_so_many_words():

@@ -17,6 +17,7 @@ from offswitch.mdp.model import FiniteMDP
 
 __all__ = [
     "DISCOUNTS",
+    "PROBABILITY_DIGITS",
     "SOURCES",
     "THEOREMS",
     "Certificate",
@@ -51,6 +52,9 @@ DISCOUNTS: dict[Theorem, str] = {
     "average-state-power": "average reward (discount 1)",
     "ending": "average reward (discount 1)",
 }
+PROBABILITY_DIGITS = 12
+"""Probabilities that agree to so many decimals count as equal: rows need only sum to 1 within 1e-9.
+What is certified holds of the process so rounded."""
 Reason = Literal["none-of-this-kind", "budget-exhausted", "condition-fails", "equivalent-acts"]
 
 
@@ -90,7 +94,8 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     witnesses: tuple[Witness, ...]
     strict_state: int | None
     """A state only the preferred option reaches: paying it alone breaks the balance in favour of
-    that option, so the reverse claim fails. None: not shown."""
+    that option, so the reverse claim fails; where the theorem is about every discount, at those in
+    (0, 1). None: not shown."""
     statement: str
     """`statement_of` this certificate: what it shows, in words."""
 
@@ -120,16 +125,26 @@ class NoCertificate(msgspec.Struct, frozen=True):
 
 
 def statement_of(
-    theorem: Theorem, state: int, actions: tuple[int, ...], other: int, *, copies: int, strict: bool
+    theorem: Theorem,
+    state: int,
+    actions: tuple[int, ...],
+    other: int,
+    *,
+    copies: int,
+    strict: bool,
+    rounded: bool,
 ) -> str:
-    """The conclusion of `theorem` in words, with its source and the discounts it holds for."""
+    """The conclusion of `theorem` in words, with its source and the discounts it holds for.
+
+    `rounded`: the process has probabilities that differ by less than what is compared.
+    """
     acts = " or ".join(f"act {action}" for action in actions)
     subject = {
         "optimality": f"{acts} in state {state} is optimal with greater probability than act "
         f"{other}",
         "power": f"{acts} in state {state} leads to more expected POWER than act {other}",
-        "average-optimality": f"beginning with {acts} in state {state} is average-optimal with "
-        f"greater probability than beginning with act {other}",
+        "average-optimality": f"keeping to {acts} in state {state} is average-optimal with "
+        f"greater probability than keeping to act {other}",
         "state-power": f"state {state} has more POWER than state {other}",
         "average-state-power": f"state {state} has more POWER than state {other}",
         "ending": f"from state {state}, settling elsewhere than in state {other} is "
@@ -140,11 +155,17 @@ def statement_of(
         "at least as often as the reverse" if copies == 1
         else f"at least {copies} times as often as the reverse"
     )  # fmt: skip
-    more = " For some distributions it is more often than that." if strict else ""
+    between = "" if "average" in DISCOUNTS[theorem] else ", at discounts in (0, 1),"
+    more = f" For some distributions{between} it is more often than that." if strict else ""
+    of = (
+        f" of the process with probabilities rounded to {PROBABILITY_DIGITS} digits"
+        if rounded
+        else ""
+    )
     source = SOURCES[theorem] + (f"; {COPIES_SOURCE}" if copies > 1 else "")
     return (
-        f"Over the permutations of any {bounded}distribution of state rewards, {subject} {often}; "
-        f"for at least {copies}/{copies + 1} of them it is not less. Holds for "
+        f"Over the permutations of any {bounded}distribution of state rewards{of}, {subject} "
+        f"{often}; for at least {copies}/{copies + 1} of them it is not less. Holds for "
         f"{DISCOUNTS[theorem]}.{more} {source}."
     )
 

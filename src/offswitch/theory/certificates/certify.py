@@ -17,6 +17,7 @@ from offswitch.errors import ModelError, nearest_name
 from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.certificates import questions
 from offswitch.theory.certificates.certificate import (
+    PROBABILITY_DIGITS,
     Certificate,
     NoCertificate,
     Reason,
@@ -183,8 +184,21 @@ def _certificate(
         copies=copies,
         witnesses=answer.witnesses,
         strict_state=answer.strict_state,
-        statement=statement_of(theorem, state, actions, other, copies=copies, strict=strict),
+        statement=statement_of(
+            theorem,
+            state,
+            actions,
+            other,
+            copies=copies,
+            strict=strict,
+            rounded=_rounding_joins(mdp),
+        ),
     )
+
+
+def _rounding_joins(mdp: FiniteMDP) -> bool:
+    exact = np.unique(mdp.probability)
+    return len(np.unique(np.round(exact, PROBABILITY_DIGITS))) < len(exact)
 
 
 def _checked_choice(mdp: FiniteMDP, state: int, action: int | Sequence[int], other: int) -> Choice:

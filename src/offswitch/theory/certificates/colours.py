@@ -6,12 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from offswitch.mdp.model import FiniteMDP
+from offswitch.theory.certificates.certificate import PROBABILITY_DIGITS
 
-__all__ = ["PROBABILITY_DIGITS", "state_colours"]
-
-PROBABILITY_DIGITS = 12
-"""Probabilities that agree to so many decimals count as equal: rows need only sum to 1 within 1e-9.
-What is certified holds of the process so rounded."""
+__all__ = ["state_colours"]
 
 
 def state_colours(mdp: FiniteMDP, acts: ArrayLike | None = None) -> NDArray[np.int64]:

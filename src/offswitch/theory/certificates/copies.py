@@ -2,11 +2,22 @@
 
 Turner & Tadepalli 2022, Def. A.7: B contains n copies of A via involutions phi_1 .. phi_n if every
 phi_i A lies in B and phi_i maps phi_j A to itself for i other than j. Here phi_i fixes every state
-that phi_j A visits, which is enough. Two different phi_i, phi_j then never turn goals that prefer A
-into the same goal: phi_i makes its own copy worth what A was, more than all of B was, while the
-copy of phi_j, which it leaves alone, keeps what it was worth. So there are n goals that prefer B
-for each that prefers A (their Thm 3.6), and B is at least as good for n / (n + 1) of them (Lemma
-B.3).
+that phi_j A visits, which is enough. Their Prop. A.11 asks besides that phi_i C = C, where C is
+what the remaining acts can do. With one copy it is enough that phi C lies in A, B or C
+(transition_symmetry.py); with more it is not known to be.
+
+That n are n to 1 (their Thm 3.6): each phi_i turns a goal that prefers A into one that prefers B.
+Two of them never give the same goal. Suppose E = phi_1 D = phi_2 D', both D and D' preferring A,
+and let V_X(r) be the best value in X for reward r, and B_i = phi_i A. For r drawn from E, and so
+phi_1 r from D, V_A(phi_1 r) = V_B1(r), V_C(phi_1 r) = V_C(r), and V_B(phi_1 r) >= V_B2(phi_1 r) =
+V_B2(r). So wherever A is optimal for phi_1 r, V_B1 >= V_B2 and V_C at r; and wherever V_B2 >= V_B1
+and V_C at r, B is optimal for phi_1 r. As D prefers A, under E the chance that V_B1 >= V_B2, V_C is
+greater than that V_B2 >= V_B1, V_C. D' says the reverse. For POWER the same holds of means of V
+without C. Hence B is at least as good for n / (n + 1) of an orbit (Lemma B.3).
+
+phi_i C = C holds where phi_i carries what the remaining acts lead to, and each of those acts to one
+of them: then phi_i C lies in C, and C = phi_i phi_i C in phi_i C. At discount 1 no state is moved
+in which those acts can settle.
 """
 
 from __future__ import annotations

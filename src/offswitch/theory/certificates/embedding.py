@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.mdp.model import FiniteMDP
-from offswitch.theory.certificates.colours import PROBABILITY_DIGITS
+from offswitch.theory.certificates.certificate import PROBABILITY_DIGITS
 
 __all__ = ["Budget", "BudgetError", "Embedding", "Rows", "search"]
 

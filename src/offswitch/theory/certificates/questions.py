@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import NamedTuple
 
@@ -49,30 +50,52 @@ class Answer(NamedTuple):
 
 
 def optimality(choice: Choice, rows: Rows, budget: Budget) -> Answer:
-    """Prop. 6.9 (2), with one copy for each of the `choice.actions` that holds one."""
+    """Prop. 6.9 (2), with one copy for each of the `choice.actions` that holds one.
+
+    Several copies must keep what the remaining acts can do; a single one need not.
+    """
     mdp = choice.mdp
     visited = choice.after((choice.other,))
     visited[choice.state] = True
-
-    def find(action: int, fixed: NDArray[np.bool_]) -> Witness | None:
-        # Two copies in one act are impossible: both would fix what it leads to first.
-        if any(witness_action == action for witness_action in done):
-            return None
-        done.append(action)
-        task = act_embedding(choice, action, others_too=True, fixed=fixed)
-        phi = find_involution(task, rows, budget)
-        return None if phi is None else witness_of(task, phi, rows, action)
-
-    done: list[int] = []
-    found = gathered_copies(
-        [partial(find, action) for action in choice.actions], visited, np.zeros_like(visited)
-    )
+    found: list[Witness] = []
+    if len(choice.actions) > 1 or not choice.rest:
+        found = _act_copies(choice, rows, budget, visited)
+    if not found and choice.rest:
+        tried = (_act_witness(choice, rows, budget, action, None) for action in choice.actions)
+        found = list(itertools.islice(filter(None, tried), 1))
     gained = choice.after(choice.actions)
     gained[choice.state] = False
     return Answer(
         tuple(found),
         _strict(mdp, gained, visited | choice.after(choice.rest), found, visited),
     )
+
+
+def _act_copies(
+    choice: Choice, rows: Rows, budget: Budget, visited: NDArray[np.bool_]
+) -> list[Witness]:
+    """As many as are found of those that carry the remaining acts to one another."""
+    done: list[int] = []
+
+    def find(action: int, fixed: NDArray[np.bool_]) -> Witness | None:
+        # Two copies in one act are impossible: both would fix what it leads to first.
+        if action in done:
+            return None
+        done.append(action)
+        return _act_witness(choice, rows, budget, action, fixed)
+
+    finders = [partial(find, action) for action in choice.actions]
+    return gathered_copies(finders, visited, np.zeros_like(visited))
+
+
+def _act_witness(
+    choice: Choice, rows: Rows, budget: Budget, action: int, fixed: NDArray[np.bool_] | None
+) -> Witness | None:
+    """A witness for one act; with `fixed` one of several, which keep the remaining acts."""
+    several = fixed is not None
+    task = act_embedding(choice, action, others_too=True, to_themselves=several, fixed=fixed)
+    phi = find_involution(task, rows, budget)
+    return None if phi is None else witness_of(task, phi, rows, action)
 
 
 def power(choice: Choice, rows: Rows, budget: Budget) -> Answer:
@@ -169,7 +192,9 @@ def _strict(
     """A state of `gained [S]`, neither `lost [S]` nor in any copy of `copied [S]`.
 
     Paying such a state alone favours the larger option, and no witness turns a goal that favours
-    the smaller one into this goal: it would have to pay a state of the smaller option alone.
+    the smaller one into this goal: it would have to pay a state of the smaller option alone. That
+    is so at discounts in (0, 1); at 0 the state may lie too far ahead to count, at 1 it counts if
+    one can settle in it, as all do that `average_optimality` and the like call gained.
     """
     free = gained & ~lost
     for witness in witnesses:

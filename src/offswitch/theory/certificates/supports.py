@@ -11,14 +11,18 @@ from collections.abc import Iterable
 import networkx as nx
 
 from offswitch.mdp.model import FiniteMDP
+from offswitch.theory.certificates.certificate import PROBABILITY_DIGITS
 
-__all__ = ["Acts", "Supports"]
-
-DIGITS = 12
-"""Probabilities are compared to so many decimals, as rows need only sum to 1 within 1e-9."""
+__all__ = ["Acts", "Supports", "rounding_joins"]
 
 Acts = dict[int, list[int]]
 """State -> the acts that may be taken there."""
+
+
+def rounding_joins(mdp: FiniteMDP) -> bool:
+    """Whether chances that differ are taken for equal: what is shown is of the rounded process."""
+    exact = set(mdp.probability.tolist())
+    return len({round(chance, PROBABILITY_DIGITS) for chance in exact}) < len(exact)
 
 
 class Supports:
@@ -33,7 +37,7 @@ class Supports:
                 if len(to):
                     self.acts[x].append(a)
                     pairs = zip(to.tolist(), chance.tolist(), strict=True)
-                    self.rows[x, a] = {y: round(p, DIGITS) for y, p in pairs}
+                    self.rows[x, a] = {y: round(p, PROBABILITY_DIGITS) for y, p in pairs}
 
     def keeping(self, state: int, action: int) -> Acts:
         """The acts of policies that take `action` in `state`."""

@@ -67,21 +67,32 @@ class Choice:
 
 
 def act_embedding(
-    choice: Choice, action: int, *, others_too: bool, fixed: NDArray[np.bool_] | None = None
+    choice: Choice,
+    action: int,
+    *,
+    others_too: bool,
+    to_themselves: bool = False,
+    fixed: NDArray[np.bool_] | None = None,
 ) -> Embedding:
     """What phi must do for `action` to contain a copy of the other act.
 
-    With `others_too` phi must also carry what the remaining acts lead to into the process.
+    With `others_too` phi must also carry what the remaining acts lead to into the process; with
+    `to_themselves` each of those acts to one of them, as several copies need (copies.py).
     """
     mdp, state = choice.mdp, choice.state
     rest = choice.rest if others_too else ()
     needed = mdp.available & choice.after((choice.other, *rest))[:, None]
     needed[state] = False
     needed[state, list(rest)] = True
+    usable = mdp.available
+    if to_themselves:
+        # No remaining act becomes `action`: the other act does, and phi keeps different rows apart.
+        usable[state] = False
+        usable[state, [*rest, action]] = True
     return Embedding(
         mdp,
         needed=needed,
-        usable=mdp.available,
+        usable=usable,
         placed=((state, state),),
         forced=((state, choice.other, action),),
         fixed=fixed,

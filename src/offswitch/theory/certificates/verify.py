@@ -18,7 +18,7 @@ from offswitch.theory.certificates.certificate import (
     process_digest,
     statement_of,
 )
-from offswitch.theory.certificates.supports import Acts, Supports
+from offswitch.theory.certificates.supports import Acts, Supports, rounding_joins
 
 __all__ = ["Verdict", "verify_certificate"]
 
@@ -48,6 +48,9 @@ class _Terms(NamedTuple):
     parts: dict[int, int]
     """State of `copied` -> its end component, where only settling counts."""
     problems: list[str]
+    third: tuple[int, ...] = ()
+    """Acts of the state, none of them compared, that every one of several witnesses must carry to
+    one another: what is said of n copies supposes that they keep what these acts can do."""
 
 
 def verify_certificate(mdp: FiniteMDP, certificate: Certificate) -> Verdict:
@@ -103,8 +106,8 @@ def _problems_of_form(mdp: FiniteMDP, c: Certificate) -> Iterator[str]:
             yield f"witness {number}: an act has two images"
         if w.action not in (c.actions if acts else (None,)):
             yield f"witness {number}: act {w.action} is none of {c.actions}"
-    strict = c.strict_state is not None
-    said = statement_of(c.theorem, c.state, c.actions, c.other, copies=c.copies, strict=strict)
+    how = {"strict": c.strict_state is not None, "rounded": rounding_joins(mdp)}
+    said = statement_of(c.theorem, c.state, c.actions, c.other, copies=c.copies, **how)
     if c.statement != said:
         yield f"the statement is not what is shown: {said}"
 
@@ -150,7 +153,8 @@ def _act_terms(p: Supports, c: Certificate) -> _Terms:
     others = {x for a in rest for x in p.after(s, a)}
     needed = {x: p.acts[x] for x in (copied | others) - {s}} | {s: rest}
     gained = {x for a in c.actions for x in p.after(s, a)} - others - {s}
-    return _Terms(needed, copied | {s}, {s}, gained, {}, problems)
+    third = tuple(rest) if c.copies > 1 else ()
+    return _Terms(needed, copied | {s}, {s}, gained, {}, problems, third)
 
 
 def _witness_problems(
@@ -177,6 +181,12 @@ def _witness_problems(
         to, act = phi[x], psi.get((x, b), b)
         if p.rows.get((to, act)) != {phi[y]: chance for y, chance in p.rows[x, b].items()}:
             yield f"{where}: act {b} of state {x} is not carried to act {act} of state {to}"
+        elif (
+            x == s
+            and b in terms.third
+            and p.rows[s, act] not in [p.rows[s, a] for a in terms.third]
+        ):
+            yield f"{where}: act {b} of state {s} is carried out of the acts not compared"
         elif (
             terms.parts
             and w.action is not None

@@ -47,7 +47,8 @@ def non_dominated(visits: ArrayLike) -> NDArray[np.bool_]:
     """[F] whether a row of `visits [F, S]` is strictly better than all others for some goal.
 
     Turner et al. 2021, Def. 3.6, at one discount: whether some r in [-1, 1]^S has a positive lead
-    t, f.r - f'.r >= t for all others f'. One linear program for each row; rows must be distinct.
+    t, f.r - f'.r >= t for all others f'. One linear program for each row; rows must be distinct,
+    and those within 4e-9 of each other's largest entry are not told apart: neither dominates.
 
     >>> non_dominated([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]).tolist()
     [True, False, True]
@@ -65,7 +66,9 @@ def non_dominated(visits: ArrayLike) -> NDArray[np.bool_]:
 
 
 def _lead(rows: NDArray[np.float64], row: int) -> float:
-    others = np.delete(rows, row, axis=0)
+    others = rows[np.abs(rows - rows[row]).max(axis=1) > 4 * LEAST_LEAD]
+    if not len(others):
+        return 1.0
     n_states = rows.shape[1]
     found = linprog(
         np.append(np.zeros(n_states), -1.0),

@@ -64,7 +64,7 @@ def _more(mdp: FiniteMDP, found: Certificate, discount: float) -> str:
             "any law of state rewards, every discount",
         ),
         "average-optimality": (
-            f"beginning with {acts} is best on average and beginning with {other} is not for "
+            f"keeping to {acts} is best on average and keeping to {other} is not for "
             f"{often} goals as the reverse",
             "any law of state rewards; this holds in the limit of discount 1 and not at discount "
             f"{discount:g}",
@@ -74,5 +74,8 @@ def _more(mdp: FiniteMDP, found: Certificate, discount: float) -> str:
             "any bounded law of state rewards, every discount",
         ),
     }[found.theorem]
-    strict = ", in some orbit for more" if found.strict_state is not None else ""
+    strict = ""
+    if found.strict_state is not None:
+        average = found.theorem == "average-optimality"
+        strict = ", in some orbit for more" + ("" if average else " (at discounts in (0, 1))")
     return f"{claim}{strict}, in every orbit ({where})"
