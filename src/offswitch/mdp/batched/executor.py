@@ -10,7 +10,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -24,6 +24,8 @@ T = TypeVar("T")
 KINDS = ("ray", "threads")
 AHEAD = 2
 """Chunks in flight for each worker: one being worked on, one that waits so none is idle."""
+LONGEST_WAIT = 0.1
+"""Seconds until an interrupt is noticed at the latest."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,19 @@ def _fold_with_threads(
         for piece in pieces:
             flying.append(pool.submit(work, piece))
             if len(flying) == AHEAD * workers:
-                yield flying.popleft().result()
+                yield _awaited(flying.popleft())
         while flying:
-            yield flying.popleft().result()
+            yield _awaited(flying.popleft())
     finally:
         # Not waited for: a kernel that runs cannot be stopped, and its result is not wanted.
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _awaited(future: Future[T]) -> T:
+    while not future.done():
+        # An interrupt that comes just before a wait does not end it, so no wait is long.
+        wait([future], timeout=LONGEST_WAIT)
+    return future.result()
 
 
 def _processors() -> int:
