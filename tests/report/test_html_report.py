@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import html.parser
 import re
 import shlex
 from pathlib import Path
 
 import msgspec
 import pytest
+from html_page import Page
 from sample_report import HOSTILE
 
 from offswitch.audit.result import AuditReport
@@ -18,24 +18,6 @@ from offswitch.report.verdict import SCORE_LIMITS
 from offswitch.report.wording import plain
 
 pytestmark = pytest.mark.slow  # drawing four figures takes over 250 ms
-
-
-class Page(html.parser.HTMLParser):
-    """Tags, attributes and text as a browser would read them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.fixture(scope="module")
