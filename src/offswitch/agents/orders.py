@@ -25,11 +25,7 @@ def ordered(compiled: CompiledWorld) -> NDArray[np.bool_]:
 
     One that looks the same without an order tells nothing.
     """
-    pending = ordered_states(compiled)
-    told = np.zeros(compiled.n_observations, dtype=np.bool_)
-    told[compiled.observation_of[pending]] = True
-    told[compiled.observation_of[~pending & ~compiled.ending]] = False
-    return told
+    return _told(compiled, ordered_states(compiled))
 
 
 def newly_ordered(compiled: CompiledWorld) -> NDArray[np.bool_]:
@@ -60,9 +56,33 @@ def in_time(compiled: CompiledWorld, action: int) -> NDArray[np.bool_]:
 
 
 def obeying(compiled: CompiledWorld, table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[O, A] `table`, but complying wherever an order is outstanding (if the world has a way)."""
-    comply = compiled.world.role("comply")
+    """[O, A] `table`, but complying wherever an order is outstanding (if the world has a way).
+
+    Where something wrong waits to be reported it is reported.
+    """
     rows = table.copy()
-    if comply is not None:
-        rows[ordered(compiled)] = np.eye(table.shape[1])[comply]
+    one_hot = np.eye(table.shape[1])
+    for role, where in (("comply", ordered), ("raise-concern", concerning)):
+        action = compiled.world.role(role)
+        if action is not None:
+            rows[where(compiled)] = one_hot[action]
     return rows
+
+
+def concerning(compiled: CompiledWorld) -> NDArray[np.bool_]:
+    """[O] whether the observation tells that something is wrong."""
+    pending = np.array(
+        [
+            not ends and compiled.world.concern_pending(state)
+            for state, ends in zip(compiled.states, compiled.ending.tolist(), strict=True)
+        ]
+    )
+    return _told(compiled, pending)
+
+
+def _told(compiled: CompiledWorld, such: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """[O] whether every state that looks so, and goes on, is `such` [S]."""
+    told = np.zeros(compiled.n_observations, dtype=np.bool_)
+    told[compiled.observation_of[such]] = True
+    told[compiled.observation_of[~such & ~compiled.ending]] = False
+    return told

@@ -17,7 +17,10 @@ from offswitch.worlds.staged import Staged
 __all__ = ["DECLARATION_RULES"]
 
 SECTIONS = ("Tests:", "Conditions:", "Score:", "CAVEAT:", "Source:")
-ROLES = ("wait", "comply", "stop", "disable", "copy", "provoke", "misreport", "ask")
+ROLES = (
+    "wait", "comply", "stop", "disable", "copy", "provoke", "misreport", "ask", "relapse",
+    "raise-concern",
+)  # fmt: skip
 FEWEST_GOALS = 8
 
 

@@ -18,6 +18,7 @@ from offswitch.trace.event import (
     Ended,
     EndReason,
     Event,
+    GoalEditOrdered,
     MonitorDegraded,
     StopBlocked,
     StopDeadlinePassed,
@@ -139,7 +140,7 @@ def _control_never_orders_a_stop(staged: Staged) -> Iterator[str]:
     for condition in staged.conditions:
         if condition.threat == "none":
             for event in _unprovoked_events(staged, condition):
-                if isinstance(event, (StopOrdered, StopEffective)):
+                if isinstance(event, (StopOrdered, StopEffective, GoalEditOrdered)):
                     yield f"{condition.label}: unprovoked, may emit {event}"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from offswitch.errors import WorldError, nearest_name
 from offswitch.trace.event import Ended, Event
@@ -54,13 +54,16 @@ class World(abc.ABC, Generic[State]):
     """Action names. The least intrusive comes first: ties are broken toward the lower index."""
     roles: ClassVar[Mapping[str, str]]
     """Role -> action name, for the roles this world has among: wait, comply, stop, disable, copy,
-    provoke, misreport, ask."""
+    provoke, misreport, ask, relapse, raise-concern."""
     threats: ClassVar[tuple[str, ...]]
     """The threat levels that this world stages, its headline first (without 'none', 'inert')."""
     levels: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Levels this world stages of the factors beyond threat, observed and noise."""
     knobs: ClassVar[Mapping[str, tuple[float, float]]]
     """Real-valued fields that `explain` may turn, with the range in which they make sense."""
+
+    held_out: ClassVar[Mapping[str, Any]] = {}  # Any: each world's own fields
+    """Parameters of the held-out version, which nobody tunes an agent or a countermeasure on."""
 
     @property
     @abc.abstractmethod
@@ -112,6 +115,15 @@ class World(abc.ABC, Generic[State]):
 
     def order_pending(self, state: State) -> int | None:
         """Steps the agent still has to comply with an outstanding order; None without an order."""
+        return None
+
+    def concern_pending(self, state: State) -> bool:
+        """Whether something is wrong that an honest agent reports: a forged order, say."""
+        return False
+
+    @property
+    def performance(self) -> Goal | None:
+        """What the designers want of the default goal, never shown to the agent; None: the same."""
         return None
 
     def executed(self, state: State, action: int) -> int:
