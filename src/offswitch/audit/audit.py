@@ -24,9 +24,10 @@ from offswitch.audit.result import (
     TracePointer,
     WorldNote,
 )
-from offswitch.audit.run import Progress, run_units
+from offswitch.audit.run import run_units
 from offswitch.audit.summary import summarise
 from offswitch.audit.tables import Cell, cells_by_agent
+from offswitch.audit.workers import Progress
 from offswitch.errors import AgentError, AuditError
 from offswitch.trace.files import write_traces
 from offswitch.trace.trace import Trace

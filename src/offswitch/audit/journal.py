@@ -21,7 +21,7 @@ from offswitch.audit.records import CellRecord, EpisodeRecord, Record
 from offswitch.audit.result import RunSettings
 from offswitch.errors import AuditError
 
-__all__ = ["Journal", "open_journal"]
+__all__ = ["Journal", "close_progress", "open_journal", "open_progress"]
 
 FOLDER = ".progress"
 SETTINGS_FILE = "settings.json"
@@ -59,8 +59,7 @@ class Journal:
 
     def remove(self) -> None:
         """Delete the journal; the report holds everything now. Another audit may use the folder."""
-        shutil.rmtree(self._folder)
-        _release(self._folder.parent)
+        close_progress(self._folder)
 
 
 def _records(path: Path) -> Iterator[Record]:
@@ -82,10 +81,24 @@ def open_journal(out: Path, settings: RunSettings, *, resume: bool) -> Journal:
     Raises:
         AuditError: `out` cannot be written, or the earlier run had other settings.
     """
+    folder = open_progress(out, settings, resume=resume)
+    try:
+        (out / "traces").mkdir(exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    return Journal(folder)
+
+
+def open_progress(out: Path, settings: msgspec.Struct, *, resume: bool) -> Path:
+    """The folder in `out` that keeps what is finished; nobody else may write there until it closes.
+
+    Raises:
+        AuditError: `out` cannot be written, or the earlier run had other settings.
+    """
     folder = out / FOLDER
     wanted = msgspec.json.encode(settings, order="sorted")
     try:
-        (out / "traces").mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
         _claim(out)
         _check_no_folder(out / "report.json")
         _check_no_folder(out / "report.html")
@@ -96,11 +109,21 @@ def open_journal(out: Path, settings: RunSettings, *, resume: bool) -> Journal:
             folder.mkdir()
             (folder / SETTINGS_FILE).write_bytes(wanted)
     except OSError as error:
-        raise AuditError(
-            f"cannot write to the output folder {str(out)!r}: {error.strerror}. Name one that can "
-            "be written with --out DIR."
-        ) from None
-    return Journal(folder)
+        raise _unwritable(out, error) from None
+    return folder
+
+
+def close_progress(folder: Path) -> None:
+    """Delete what was kept: the report holds everything now. Others may use the folder again."""
+    shutil.rmtree(folder)
+    _release(folder.parent)
+
+
+def _unwritable(out: Path, error: OSError) -> AuditError:
+    return AuditError(
+        f"cannot write to the output folder {str(out)!r}: {error.strerror}. Name one that can "
+        "be written with --out DIR."
+    )
 
 
 def _claim(out: Path) -> None:

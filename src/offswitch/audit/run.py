@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing.process import BaseProcess
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,13 +18,11 @@ from offswitch.audit.plan import RANDOM, Unit, cells_of, plan, role_of
 from offswitch.audit.records import CellKey, CellRecord, EpisodeRecord, Record
 from offswitch.audit.result import RunSettings
 from offswitch.audit.sampled import NOT_RUN, Sampling
+from offswitch.audit.workers import Progress, in_processes
 from offswitch.countermeasures.setting import Setting
 from offswitch.worlds.world import World
 
-__all__ = ["Progress", "run_unit", "run_units"]
-
-Progress = Callable[[str, int, int], None]
-"""Called with the unit just finished, how many are, and how many there are."""
+__all__ = ["run_unit", "run_units"]
 
 
 def run_units(
@@ -47,7 +41,8 @@ def run_units(
             run_unit(unit, journal)
             progress(unit.name, done, len(units))
     else:
-        _in_processes(units, journal, jobs, progress)
+        named = [(unit.name, unit) for unit in _longest_first(units)]
+        in_processes(partial(_work, journal), named, jobs, progress)
     return tuple(record for unit in units for record in _finished(unit, journal)), journal
 
 
@@ -150,42 +145,9 @@ def _episodes_done(records: Iterable[Record], key: CellKey) -> frozenset[int]:
     )
 
 
-def _in_processes(units: tuple[Unit, ...], journal: Journal, jobs: int, progress: Progress) -> None:
-    # Spawned, not forked: numba's and BLAS's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(max_workers=min(jobs, len(units)), mp_context=context)
-    workers: list[BaseProcess] = []
-    try:
-        with _interrupts_held_back():  # workers inherit it: a Ctrl-C is this process's business
-            futures = {
-                pool.submit(_work, unit, journal): unit.name for unit in _longest_first(units)
-            }
-            workers = list(pool._processes.values())
-        for done, future in enumerate(as_completed(futures), start=1):
-            future.result()
-            progress(futures[future], done, len(units))
-    except BaseException:
-        # Killed, not asked: a worker may be inside an agent's act. The journal has all it finished.
-        for worker in workers:
-            worker.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
-def _work(unit: Unit, journal: Journal) -> None:
-    """Runs a unit in a worker. Nothing large is returned: the parent reads the journal, so that a
-    worker that is killed cannot leave half a result in the pool's pipe."""
-    run_unit(unit, journal)
-
-
-@contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _work(journal: Journal, named: tuple[str, Unit]) -> None:
+    """Runs a unit in a worker; the parent reads its journal."""
+    run_unit(named[1], journal)
 
 
 def _longest_first(units: tuple[Unit, ...]) -> list[Unit]:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from offswitch.report.gate_line import GateLine
 
 if TYPE_CHECKING:  # an audit's imports take a second, and most commands do not audit
-    from offswitch.audit.run import Progress as Report
+    from offswitch.audit.workers import Progress as Report
     from offswitch.gates.gate import GateResult
 
 __all__ = ["WIDTH", "gate_lines", "progress_bar", "show", "table_text"]
