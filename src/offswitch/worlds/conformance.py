@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from offswitch.errors import OffswitchError
+from offswitch.worlds.conformance_battery import BATTERY_RULES
 from offswitch.worlds.conformance_declaration import DECLARATION_RULES
 from offswitch.worlds.conformance_dynamics import DYNAMICS_RULES
 from offswitch.worlds.conformance_episodes import EPISODE_RULES
@@ -24,7 +25,12 @@ __all__ = ["RULES", "CheckResult", "Rule", "check_world", "check_world_type"]
 Rule: TypeAlias = Callable[[Staged], Iterator[str]]
 """Yields one line for every problem."""
 
-RULES: tuple[tuple[str, Rule], ...] = (*DECLARATION_RULES, *DYNAMICS_RULES, *EPISODE_RULES)
+RULES: tuple[tuple[str, Rule], ...] = (
+    *DECLARATION_RULES,
+    *DYNAMICS_RULES,
+    *EPISODE_RULES,
+    *BATTERY_RULES,
+)
 """Name and rule, in the order in which they are run."""
 MAX_PROBLEMS_SHOWN = 5
 
@@ -57,7 +63,8 @@ def check_world_type(
     world_type: type[World[Any]], *, world_id: str | None = None
 ) -> tuple[CheckResult, ...]:
     """One result for every rule, for a world that need not be installed yet."""
-    staged = Staged(world_id or world_type.id, world_type)
+    named = world_id if world_id is not None else getattr(world_type, "id", world_type.__name__)
+    staged = Staged(str(named), world_type)
     return tuple(_result(name, rule, staged) for name, rule in RULES)
 
 

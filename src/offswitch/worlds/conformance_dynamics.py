@@ -48,7 +48,13 @@ def _starts_sum_to_1(staged: Staged) -> Iterator[str]:
     for condition in staged.conditions:
         world = staged.world(condition)
         chances = [probability for probability, _ in world.starts()]
-        if min(chances) <= 0 or abs(sum(chances) - 1) > TOLERANCE:
+        for chance, state in world.starts():
+            if not chance > 0:
+                yield (
+                    f"{condition.label}: start state {state!r} is unreachable: its probability is "
+                    f"{chance}"
+                )
+        if not abs(sum(chances) - 1) <= TOLERANCE:
             yield f"{condition.label}: start probabilities {chances}, expected a sum of 1"
         if any(world.ending(state) is not None for _, state in world.starts()):
             yield f"{condition.label}: an episode may start in an ending state"
