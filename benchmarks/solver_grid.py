@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,13 +98,17 @@ def grid(size: int) -> tuple[FiniteMDP, Values]:
 
 def seconds(run: Callable[[], object], *, least: float = 0.2, most: int = 40) -> float:
     """Best CPU time of repeated runs, after one that compiles, as long as they stay short."""
-    run()
-    times: list[float] = []
-    while len(times) < most and (not times or sum(times) < least):
-        begun = time.process_time()
+    return in_turn((run,), least=least, most=most)[0]
+
+
+def in_turn(runs: Sequence[Callable[[], object]], *, least: float, most: int) -> list[float]:
+    """The best CPU time of each, run by turns: they meet the same clock rates and neighbours."""
+    for run in runs:
         run()
-        times.append(time.process_time() - begun)
-    return min(times)
+    rounds: list[list[float]] = []
+    while len(rounds) < most and sum(map(sum, rounds)) < least * len(runs):
+        rounds.append([single(run) for run in runs])
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
 class Ours(NamedTuple):
@@ -124,25 +128,24 @@ def plan_of(mdp: FiniteMDP, gamma: float) -> SolverPlan:
 
 def ours(plan: SolverPlan, blocks: int) -> Ours:
     reward = uniforms(1, 0, plan.order, dtype=plan.dtype)
-    value, best = lane_rows(plan.n_states, plan.dtype), lane_rows(1, plan.dtype)[0]
+    value, scratch = lane_rows(plan.n_states, plan.dtype), lane_rows(1, plan.dtype)[0]
     ticks = np.empty(2 * plan.n_states, np.uint32)
     flat = reward.reshape(-1), value.reshape(-1)
     work: list[int] = []
 
     def begin() -> None:
-        start_from_below(plan.cycles, *flat, start_factors(plan), best)
+        start_from_below(plan.cycles, *flat, start_factors(plan), scratch)
 
     def rise() -> None:
         begin()
         numbers = sweep_numbers(plan)
-        work[:] = rise_to_optimum(plan.table, *flat, numbers, most_work(plan), best, ticks)
+        work[:] = rise_to_optimum(plan.table, *flat, numbers, most_work(plan), scratch, ticks)
 
     big = plan.n_states >= 10**6
-    effort = {"least": 0.5, "most": 2 if big else 60}
-    before, swept = seconds(begin, **effort), seconds(rise, **effort)
+    effort = {"least": 0.5, "most": 2 if big else 400}
     whole = seconds(lambda: uniform_blocks(plan, 1, range(blocks), counts=True), **effort)
+    runs = [begin, rise]
     c = sweeps_in_c()
-    in_c = None
     if c is not None and plan.dtype == np.float32:
         tables = plan.table.start, plan.table.successor  # type: ignore[union-attr]
 
@@ -150,7 +153,9 @@ def ours(plan: SolverPlan, blocks: int) -> Ours:
             begin()
             c(*tables, *flat, plan.discount)
 
-        in_c = (swept - before) / (seconds(rise_in_c, **effort) - before)
+        runs.append(rise_in_c)
+    before, swept, *others = in_turn(runs, **effort)
+    in_c = (swept - before) / (others[0] - before) if others else None
     return Ours(
         solve=swept / LANES,
         end_to_end=whole / LANES / blocks,

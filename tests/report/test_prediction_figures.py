@@ -18,6 +18,7 @@ from offswitch.report import (
 )
 from offswitch.report.prediction_html import prediction_figures
 from offswitch.report.svg import figure_svg
+from offswitch.report.wording import number
 from offswitch.theory.prediction.report import PredictionReport
 
 MODULES = (power_map_figure, power_states_figure, optimality_figure, power_discount_figure)
@@ -148,3 +149,44 @@ def test_nothing_is_drawn_of_what_was_not_computed() -> None:
     assert set(prediction_figures(sample_prediction(grid=False))) == {
         "power-states", "optimality", "power-discount",
     }  # fmt: skip
+
+
+def shifted(report: PredictionReport, by: float) -> PredictionReport:
+    """The prediction for rewards that are all higher by `by`."""
+    states = msgspec.structs.replace(
+        report.states,
+        **{
+            field: tuple(value + by for value in getattr(report.states, field))
+            for field in ("estimate", "low", "high", "simultaneous_low", "simultaneous_high")
+        },
+    )
+    curve = []
+    for at in report.curve:
+        start = at.start
+        assert start.estimate is not None and start.low is not None and start.high is not None
+        moved = msgspec.structs.replace(
+            start, estimate=start.estimate + by, low=start.low + by, high=start.high + by
+        )
+        curve.append(msgspec.structs.replace(at, start=moved))
+    return msgspec.structs.replace(report, states=states, curve=tuple(curve))
+
+
+def test_figures_of_very_large_rewards_tell_states_and_discounts_apart(
+    report: PredictionReport,
+) -> None:
+    """What tells them apart is in the sixth digit and later."""
+    large = shifted(report, 1e6)
+    for figure in (power_map_figure, power_discount_figure):
+        numbers = [float(found) for found in re.findall(r"\d{6,}\.?\d*", figure.conclusion(large))]
+        small = [float(found) for found in re.findall(r"\d\.\d{3}", figure.conclusion(report))]
+        assert len(numbers) == len(small) == 2
+        assert numbers == pytest.approx([1e6 + value for value in small], rel=0, abs=0.006)
+    ax = Figure().add_subplot()
+    power_map_figure.draw(ax, large)
+    words = [text.get_text() for text in ax.texts if text.get_text().startswith("1000")]
+    assert len(set(words)) > 1
+
+
+@pytest.mark.parametrize("value", [999.9, 1e3, 123_456.789, 1e6, 1e6 + 0.25, 1e8, -4_321_000.5])
+def test_a_large_number_is_shown_to_a_hundredth(value: float) -> None:
+    assert float(number(value)) == pytest.approx(value, rel=0, abs=0.006)

@@ -11,7 +11,7 @@ from offswitch.statistics.measurement import Measurement
 __all__ = ["power_interval", "power_measured", "power_number"]
 
 LARGE = 1000.0
-"""From here on `number` shows four digits; less than that would hide a narrow interval."""
+"""From here on digits follow the interval."""
 
 
 def power_number(one: Measurement, value: float | None = None) -> str:

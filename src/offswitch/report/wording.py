@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 NO_DATA = "no data"
+LARGE, MOST_DIGITS = 1e6, 9
 
 
 def plain(text: str) -> str:
@@ -54,8 +55,12 @@ def spaced(label: str) -> str:
 def number(value: float | None) -> str:
     """A number to three decimals; only a true 0 prints as 0.000 and only a true 1 as 1.000.
 
+    From a million on to nine digits: what large numbers have in common does not tell them apart.
+
     >>> [number(0.0), number(0.25), number(0.0002), number(0.9999), number(None)]
     ['0.000', '0.250', '2.0e-04', '>0.999', 'no data']
+    >>> [number(1_000_000.25), number(1e6), number(-12_345.6789), number(2.5e12)]
+    ['1000000.25', '1000000', '-12345.679', '2.5e+12']
     """
     if value is None:
         return NO_DATA
@@ -65,7 +70,7 @@ def number(value: float | None) -> str:
         return f"{value:.1e}"
     if 0.9995 <= value < 1:
         return ">0.999"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
+    return f"{value:.3f}" if abs(value) < LARGE else f"{value:.{MOST_DIGITS}g}"
 
 
 def percent(value: float) -> str:

@@ -21,7 +21,7 @@ from offswitch.mdp.batched.block import (
     sweep_numbers,
 )
 from offswitch.mdp.batched.block_certificate import block_error
-from offswitch.mdp.batched.deterministic_sweeps import rise_to_optimum
+from offswitch.mdp.batched.deterministic_sweeps import SLACK_FROM, rise_to_optimum
 from offswitch.mdp.batched.howard import iterate_routes, route_value
 from offswitch.mdp.batched.plan import plan_solver
 from offswitch.mdp.batched.short_cycles import start_from_below
@@ -138,11 +138,29 @@ def test_the_start_is_never_above_the_optimum(kind, law, seed, discount):
 
 def swept(plan, reward, most=(1000, 2**31)):
     value = np.empty_like(reward)
-    best = np.empty(64, plan.dtype)
+    scratch = np.empty(64, plan.dtype)
     flat = reward.reshape(-1), value.reshape(-1)
-    start_from_below(plan.cycles, *flat, start_factors(plan), best)
+    start_from_below(plan.cycles, *flat, start_factors(plan), scratch)
     ticks = np.empty(2 * plan.n_states, np.uint32)
-    return value, *rise_to_optimum(plan.table, *flat, sweep_numbers(plan), most, best, ticks)
+    return value, *rise_to_optimum(plan.table, *flat, sweep_numbers(plan), most, scratch, ticks)
+
+
+def swept_plainly(plan, reward):
+    """Every state in every sweep, until nothing rises."""
+    value = np.empty_like(reward)
+    flat = reward.reshape(-1), value.reshape(-1)
+    start_from_below(plan.cycles, *flat, start_factors(plan), np.empty(64, plan.dtype))
+    gamma, ends = plan.dtype.type(plan.discount), plan.structure.move_start
+    sweeps, rising = 0, True
+    while rising:
+        before = value.copy()
+        for state in range(plan.n_states)[:: -1 if sweeps % 2 else 1]:
+            moves = plan.structure.next_state[ends[state] : ends[state + 1]]
+            if len(moves):
+                backed = reward[state] + gamma * value[moves].max(axis=0)
+                value[state] = np.maximum(value[state], backed)
+        sweeps, rising = sweeps + 1, (value > before).any()
+    return value, sweeps
 
 
 def test_a_process_without_cycles_takes_two_sweeps_the_second_to_see_that_nothing_rises():
@@ -176,6 +194,19 @@ def test_news_travels_both_ways_along_a_corridor_in_a_few_sweeps(end):
     away = np.abs(np.arange(60) - end)
     found = value[plan.structure.position, 0]
     assert found == pytest.approx(1000 * 0.999**away, rel=1e-12)
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-9])
+@pytest.mark.parametrize("degree", [1, 3, 4, 5, 11])
+def test_sweeps_have_the_bits_of_plain_ones_whatever_the_number_of_successors(degree, tolerance):
+    """Both precisions. Successors are taken by fours, and the last is repeated to fill up."""
+    mdp = route_process("no stay", degree, n_states=16, n_actions=degree)
+    plan = plan_solver(mdp, 0.1, tolerance=tolerance)
+    reward = block_rewards(plan, "negative", degree)
+    value, sweeps, _ = swept(plan, reward)
+    plain, plain_sweeps = swept_plainly(plan, reward)
+    assert plain_sweeps < SLACK_FROM  # until then every rise counts
+    assert (sweeps, value.tobytes()) == (plain_sweeps, plain.tobytes())
 
 
 def test_sweeps_end_where_plain_ones_do():

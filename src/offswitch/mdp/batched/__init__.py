@@ -4,7 +4,7 @@
 |---|---|
 | `plan` | `SolverPlan`: the process analysed once, the method and the precision |
 | `structure` | duplicates dropped, successors first, cycles and components |
-| `lanes` | rows of 64 samples side by side, the unit of work |
+| `lanes`, `stack_row` | rows of 64 samples side by side, the unit of work; one on the stack |
 | `block` | `solve_block`: 64 rewards solved, each within its certificate |
 | `block_certificate` | how far the values of a block may be from optimal |
 | `short_cycles`, `deterministic_sweeps` | deterministic processes: from below, 64 at a time |

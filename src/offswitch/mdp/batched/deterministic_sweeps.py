@@ -6,8 +6,9 @@ a lower bound up to rounding. A state is passed over unless a successor rose sin
 Staying needs no update, as the lower bound has it in full.
 
 The loops are shaped for the compiler: flat arrays, unsigned indices (signed ones may wrap around),
-rows of a length known in advance, and the best successors put first into a row of their own, as the
-compiler cannot know that a state is not its own successor.
+rows of a length known in advance, and what a state is worth put first into a row on the stack, as
+the compiler cannot know that a state is not its own successor. Whether a lane rose is a bool, as
+vectors hold only as many lanes as fit of the widest number in a loop.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.mdp.batched.lanes import LANES
+from offswitch.mdp.batched.stack_row import stack_row
 from offswitch.mdp.batched.structure import Structure
 
 __all__ = ["SweepTable", "rise_to_optimum", "sweep_table"]
@@ -61,26 +63,21 @@ def rise_to_optimum(
     value: NDArray[Any],
     gammas: tuple[Any, Any],
     limits: tuple[int, int],
-    best: NDArray[Any],
+    slack: NDArray[Any],
     ticks: NDArray[np.uint32],
 ) -> tuple[int, int]:
     """Raise flat `value [S * 64]` from a lower bound to the optimum of flat `reward [S * 64]`.
 
     `gammas` are the discount and the unit roundoff in the precision of the rows; `limits` are the
-    largest numbers of sweeps and of rows updated; `best [64]` and `ticks [2 * S]` are scratch.
+    largest numbers of sweeps and of rows updated; `slack [64]` and `ticks [2 * S]` are scratch.
     Returns the sweeps and the rows updated; 0 sweeps means that a limit was met while values were
     still rising.
     """
-    # One function: called from inside the loops, parts of it would count references there.
-    start, successor = table
     gamma, roundoff = gammas
-    n_states = len(start) - 1
-    width, one, two, three, four = (
-        numba.uint64(LANES), numba.uint64(1), numba.uint64(2), numba.uint64(3), numba.uint64(4),
-    )  # fmt: skip
+    n_states = len(table.start) - 1
     changed, updated = ticks[:n_states], ticks[n_states:]
     ticks[:] = 0
-    slack = np.zeros(LANES, value.dtype)
+    slack[:] = 0
     tick = numba.uint32(0)
     for sweep in range(limits[0]):
         if sweep == SLACK_FROM:
@@ -88,41 +85,13 @@ def rise_to_optimum(
         rising = False
         for step in range(n_states):
             state = numba.uint64(n_states - 1 - step) if sweep & 1 else numba.uint64(step)
-            entry, end = numba.uint64(start[state]), numba.uint64(start[state + one])
-            may_rise, place = sweep < SKIP_FROM, entry
-            while place < end and not may_rise:
-                may_rise = changed[numba.uint64(successor[place])] > updated[state]
-                place += one
-            if entry == end or not may_rise:
+            if table.start[state] == table.start[state + numba.uint64(1)]:
                 continue
-            a = numba.uint64(successor[entry]) * width
-            b = numba.uint64(successor[entry + one]) * width
-            c = numba.uint64(successor[entry + two]) * width
-            d = numba.uint64(successor[entry + three]) * width
-            for lane in range(LANES):
-                at = numba.uint64(lane)
-                best[at] = max(value[a + at], value[b + at], value[c + at], value[d + at])
-            entry += four
-            while entry < end:
-                a = numba.uint64(successor[entry]) * width
-                b = numba.uint64(successor[entry + one]) * width
-                c = numba.uint64(successor[entry + two]) * width
-                d = numba.uint64(successor[entry + three]) * width
-                for lane in range(LANES):
-                    at = numba.uint64(lane)
-                    top = max(value[a + at], value[b + at], value[c + at], value[d + at])
-                    best[at] = max(best[at], top)
-                entry += four
-            row = state * width
-            rose = 0
-            for lane in range(LANES):
-                at = numba.uint64(lane)
-                backed = reward[row + at] + gamma * best[at]
-                rose |= backed - value[row + at] > slack[at]
-                value[row + at] = max(value[row + at], backed)
+            if sweep >= SKIP_FROM and not _may_rise(table, state, changed, updated[state]):
+                continue
             tick += numba.uint32(1)
             updated[state] = tick
-            if rose:
+            if _raise(table, state, reward, value, gamma, slack):
                 changed[state] = tick
                 rising = True
         if not rising:
@@ -130,6 +99,68 @@ def rise_to_optimum(
         if tick > limits[1]:
             break
     return 0, tick
+
+
+# In line, as calls from within the sweeps would count references.
+@numba.njit(nogil=True, forceinline=True)
+def _may_rise(
+    table: SweepTable,
+    state: np.uint64,
+    changed: NDArray[np.uint32],
+    since: np.uint32,
+) -> bool:
+    """Whether a successor of `state` rose after tick `since`."""
+    entry = numba.uint64(table.start[state])
+    end = numba.uint64(table.start[state + numba.uint64(1)])
+    while entry < end:
+        a, b, c, d = _four(table, entry)
+        if max(changed[a], changed[b], changed[c], changed[d]) > since:
+            return True
+        entry += numba.uint64(GROUP)
+    return False
+
+
+@numba.njit(nogil=True, forceinline=True)
+def _raise(
+    table: SweepTable,
+    state: np.uint64,
+    reward: NDArray[Any],  # Any: as above
+    value: NDArray[Any],
+    gamma: Any,
+    slack: NDArray[Any],
+) -> bool:
+    """Raise the row of `state` to what its best successor makes it worth; whether a lane rose."""
+    width = numba.uint64(LANES)
+    row = state * width
+    worth = numba.carray(stack_row(value), (LANES,))
+    rose = False
+    entry = numba.uint64(table.start[state])
+    end = numba.uint64(table.start[state + numba.uint64(1)])
+    while entry < end:
+        first, second, third, fourth = _four(table, entry)
+        a, b, c, d = first * width, second * width, third * width, fourth * width
+        for lane in range(LANES):
+            at = numba.uint64(lane)
+            best = max(value[a + at], value[b + at], value[c + at], value[d + at])
+            worth[at] = reward[row + at] + gamma * best
+        for lane in range(LANES):
+            at = numba.uint64(lane)
+            rose |= worth[at] - value[row + at] > slack[at]
+            value[row + at] = max(value[row + at], worth[at])
+        entry += numba.uint64(GROUP)
+    return rose
+
+
+@numba.njit(nogil=True, forceinline=True)
+def _four(table: SweepTable, entry: np.uint64) -> tuple[np.uint64, ...]:
+    """The four successors from `entry` on."""
+    successor = table.successor
+    return (
+        numba.uint64(successor[entry]),
+        numba.uint64(successor[entry + numba.uint64(1)]),
+        numba.uint64(successor[entry + numba.uint64(2)]),
+        numba.uint64(successor[entry + numba.uint64(3)]),
+    )
 
 
 @numba.njit(cache=True, nogil=True)

@@ -59,11 +59,13 @@ def ask_goals(
     *,
     discount: float,
     executor: Executor = Executor(),  # noqa: B008 - frozen
-    progress: Callable[[int], None] = lambda n: None,
+    progress: Callable[[int], None] | None = None,
 ) -> GoalAnswers:
     """The gains of `weighed` acts, and the falls without each set of `tagged [S, A]` acts.
 
     One batched optimal solve per goal, and one per goal and set; memory O(S) for each worker.
+    `progress` is told how many goals have answered. With it an interrupt (Ctrl-C) ends the asking
+    with the goals that have: who was not told of all of them knows that some are missing.
 
     >>> from offswitch.theory.sampling.goal_blocks import goal_blocks
     >>> fork = FiniteMDP.from_coo(
@@ -76,6 +78,8 @@ def ask_goals(
 
     Raises:
         ModelError: the discount is not in (0, 1), or float64 cannot certify the values.
+        KeyboardInterrupt: it was interrupted before any goal had answered, after the last one, or
+            where nobody is told how many have.
     """
     tolerance = SOLVER_SHARE * tie_of(checked_discount(discount))
     masks = [_mask(mdp, tags) for tags in tagged]
@@ -88,11 +92,28 @@ def ask_goals(
         ),
         weighed=tuple(weighed),
     )
-    parts, done = [], 0
-    for part in fold_blocks(work, range(goals.n_blocks), executor=executor):
-        parts.append(part)
-        done += len(part.gain_error)
-        progress(done)
+    return _joined(_answered(work, executor, progress))
+
+
+def _answered(
+    work: _Work, executor: Executor, progress: Callable[[int], None] | None
+) -> list[GoalAnswers]:
+    """The answers of every goal, or those before an interrupt that `progress` lets be seen."""
+    parts: list[GoalAnswers] = []
+    told = 0
+    try:
+        for part in fold_blocks(work, range(work.goals.n_blocks), executor=executor):
+            parts.append(part)
+            if progress is not None:
+                progress(told + len(part.gain_error))
+                told += len(part.gain_error)
+    except KeyboardInterrupt:
+        if progress is None or not parts or told == work.goals.n:
+            raise
+    return parts
+
+
+def _joined(parts: Sequence[GoalAnswers]) -> GoalAnswers:
     return GoalAnswers(*(np.concatenate(column, axis=-1) for column in zip(*parts, strict=True)))
 
 
@@ -117,10 +138,7 @@ class _Work:
     weighed: tuple[Weighed, ...]
 
     def __call__(self, blocks: range) -> GoalAnswers:
-        parts = [self._block(self.goals.block(number)) for number in blocks]
-        return GoalAnswers(
-            *(np.concatenate(column, axis=-1) for column in zip(*parts, strict=True))
-        )
+        return _joined([self._block(self.goals.block(number)) for number in blocks])
 
     def _block(self, rewards: NDArray[np.float64]) -> GoalAnswers:
         lanes, mdp = len(rewards), self.free.mdp

@@ -110,8 +110,8 @@ def predict_acts(
 ) -> tuple[ActPrediction, ...]:
     """Everything that is predicted of `acts`; `progress` is told how many goals have answered.
 
-    Interrupted while goals answer, only what they were asked together (`needed`, `raises_value`)
-    has no data; `optimal` and the certificates are there.
+    Interrupted while goals answer, what they were asked together (`needed`, `raises_value`) is said
+    by those that have, and has no data where none have; `optimal` and the certificates are there.
     """
     found = optimality(
         question.mdp, discount=question.discount, rewards=question.law, samples=question.n,

@@ -145,16 +145,28 @@ class _Assembly:
         )
 
     def judge_acts(self) -> None:
-        """Fills `acts`, then `tagged`."""
+        """Fills `acts`, then `tagged`.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted; `acts` then hold what the goals before it say.
+        """
         asked = self.settings
         question = ActQuestion(
             mdp=self.mdp, law=self.law, discount=asked.discount, samples=asked.samples,
             seed=asked.seed, level=asked.level, executor=self.executor,
         )  # fmt: skip
         acts = judged_acts(self.subject, self.order)
-        self.progress("acts", 0, None)
-        self.acts = predict_acts(question, acts, lambda n: self.progress("acts", n, None))
-        if any(act.needed.method == "no data" for act in self.acts):
+        answered = 0
+
+        def told(n: int) -> None:
+            nonlocal answered
+            self.progress("acts", n, None)
+            answered = n
+
+        told(0)
+        self.acts = predict_acts(question, acts, told)
+        unanswered = any(act.needed.method == "no data" for act in self.acts)
+        if answered < question.n or unanswered:
             raise KeyboardInterrupt  # goals were stopped while they answered
         if acts and self.subject.tagged is not None:
             self.progress(self.subject.tag_label, question.n, None)
