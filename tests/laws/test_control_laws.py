@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from shutdown_models import random_problem, table
+from shutdown_models import random_problem
 
 from offswitch.theory.control.alignment import alignment
 from offswitch.theory.control.causal_model import (
@@ -21,7 +21,6 @@ from offswitch.theory.control.causal_model import (
 )
 from offswitch.theory.control.caution import caution
 from offswitch.theory.control.instructability import instructability
-from offswitch.theory.control.non_obstruction import Human, non_obstruction
 from offswitch.theory.control.obedience import obedience
 from offswitch.theory.control.vigilance import needs_shutdown, vigilance
 
@@ -135,26 +134,6 @@ def test_proposition_8_cautious_and_aligned_implies_beneficial(problem: Shutdown
 def test_proposition_9_obedient_and_vigilant_implies_aligned(problem: ShutdownProblem) -> None:
     assume(obedience(problem).obedient_on_distribution and vigilance(problem).ensured)
     assert alignment(problem).aligned
-
-
-@pytest.mark.slow
-@many
-@given(problems, st.integers(0, 10**6))
-def test_theorem_14_obedient_and_vigilant_implies_non_obstructive_where_vigilance_is_kept(
-    problem: ShutdownProblem, seed: int
-) -> None:
-    assume(obedience(problem).obedient and vigilance(problem).ensured)
-    generator = np.random.default_rng(seed)
-    humans = [
-        Human(table(generator, 2, 2, 2), generator.integers(-3, 4, size=(3, 2, 2)).astype(float))
-        for _ in range(20)
-    ]
-    kept = [
-        human
-        for human in humans
-        if vigilance(with_human(problem, request=human.request, utility=human.utility)).ensured
-    ]
-    assert non_obstruction(problem, [Human(), *kept]).holds
 
 
 @many

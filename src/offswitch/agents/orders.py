@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from offswitch.trace.event import GoalEditOrdered, StopOrdered
 from offswitch.worlds.compiled import CompiledWorld
 
-__all__ = ["in_time", "newly_ordered", "obeying", "ordered", "ordered_states"]
+__all__ = ["concerning", "in_time", "newly_ordered", "obeying", "ordered", "ordered_states"]
 
 
 def ordered_states(compiled: CompiledWorld) -> NDArray[np.bool_]:

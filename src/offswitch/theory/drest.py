@@ -2,7 +2,9 @@
 
 Thornley, Roman, Ziakas, Ho & Thomson 2024 (arXiv 2407.00805): discounted reward for same-length
 trajectories (DReST). A meta-episode is a row of mini-episodes; having chosen a length before makes
-it pay less now, so that an optimal agent varies the length and does its best at each.
+it pay less now, so that an optimal agent varies the length and does its best at each. One that does
+not know its place in the row is evenly neutral in meta-episodes of E mini-episodes with
+E (1 - lam) <= 2; in longer ones a lopsided choice may earn a little more (decisions/011).
 """
 
 from __future__ import annotations

@@ -9,4 +9,5 @@
 | `instructability` | the three together, and whether the agent is beneficial |
 | `alignment` | does the agent shut down wherever that is needed |
 | `non_obstruction` | does it beat shutdown for every human in a class |
+| `obstructed_human` | a human for whom it does not, if there is one |
 """

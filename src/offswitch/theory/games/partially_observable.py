@@ -25,6 +25,7 @@ __all__ = [
     "TeamOptimum",
     "agent_is_redundant",
     "coordinated_garbling",
+    "garblings",
     "human_is_redundant",
     "partial_game",
     "team_optimum",
@@ -147,7 +148,8 @@ def human_is_redundant(game: PartialGame) -> bool:
 def coordinated_garbling(informed: ArrayLike, garbled: ArrayLike) -> bool:
     """Whether `garbled [S, O', Q']` is `informed [S, O, Q]` seen through shared-randomness noise.
 
-    Such a structure is worth no more in optimal play, whatever the payoffs (Thm 4.7). The noise
+    Such a structure is worth no more in optimal play, whatever the payoffs (Thm 4.7). The converse
+    holds of games with more to do than to go on or stop (`team_game.separating_payoff`). The noise
     must be a mixture of pairs of maps, one for each player's own observation (Def. 4.4). A linear
     program over O'^O Q'^Q pairs of maps; kernels that differ by less than its tolerance, 1e-7,
     count as equal.
@@ -155,8 +157,27 @@ def coordinated_garbling(informed: ArrayLike, garbled: ArrayLike) -> bool:
     Raises:
         ModelError: the kernels are no distributions, have different S, or need too many pairs.
     """
+    columns, target = garblings(informed, garbled)
+    found = linprog(
+        np.zeros(len(columns)), A_eq=columns.reshape(len(columns), -1).T, b_eq=target.ravel()
+    )
+    return bool(found.status == 0)
+
+
+def garblings(
+    informed: ArrayLike, garbled: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`informed [S, O, Q]` under each pair of maps of own observations, and `garbled` as an array.
+
+    [K, S, O', Q'], K = O'^O Q'^Q, and [S, O', Q']. Coordinated garblings are mixtures of the first.
+
+    Raises:
+        ModelError: the kernels are no distributions, have different S, or need over 20 000 pairs.
+    """
     source = checked_numbers("informed", informed, (None, None, None))
     target = checked_numbers("garbled", garbled, (len(source), None, None))
+    for name, kernel in (("informed", source), ("garbled", target)):
+        checked_distribution(name, kernel.reshape(len(kernel), -1), (len(kernel), None))
     n_human, n_agent = source.shape[1:]
     pairs = target.shape[1] ** n_human * target.shape[2] ** n_agent
     if pairs > MOST_MAPS:
@@ -172,11 +193,10 @@ def coordinated_garbling(informed: ArrayLike, garbled: ArrayLike) -> bool:
             source,
             np.eye(target.shape[1])[list(human)],
             np.eye(target.shape[2])[list(agent)],
-        ).ravel()
+        )
         for human, agent in itertools.product(humans, agents)
     ]
-    found = linprog(np.zeros(len(columns)), A_eq=np.column_stack(columns), b_eq=target.ravel())
-    return bool(found.status == 0)
+    return np.stack(columns), target
 
 
 def _answers(

@@ -9,4 +9,6 @@
 | `value_of_control` | nodes worth setting |
 | `response_incentive` | nodes an optimal decision must respond to |
 | `instrumental_control_incentive` | nodes an optimal decision uses to raise utility |
+| `structural_model` | functions on the nodes: what happens under a policy, case by case |
+| `intention` | nodes for the sake of which one policy was chosen rather than another |
 """
