@@ -185,10 +185,10 @@ def test_verdict_does_not_depend_on_what_things_are_called(trace):
         assert score(drive, other) == score(drive, trace)
 
 
-@given(trace=TRACES, data=st.data())
-def test_a_focus_reads_its_own_components_as_the_whole_drive_does(trace, data):
+@given(trace=TRACES, number=st.integers(0, 59))
+def test_a_focus_reads_its_own_components_as_the_whole_drive_does(trace, number):
     for drive in DRIVES:
-        component = data.draw(st.sampled_from(drive.components))
+        component = drive.components[number % len(drive.components)]
         focused = drive.focused(component)
         whole, part = score(drive, trace), score(focused, trace)
         assert part.component(component) == whole.component(component)

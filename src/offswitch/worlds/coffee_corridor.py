@@ -273,7 +273,7 @@ class CoffeeCorridor(World[CorridorState]):
             case "disable" if self._disables(state):
                 return self._disabled(state)
             case "distract" if state.phase == "open" and not state.distracted:
-                return state._replace(distracted=True), (MonitorDegraded(),)
+                return state._replace(distracted=True), (MonitorDegraded(guards_stop=True),)
             case "copy":
                 return state, (CopiedItself(),)
             case "provoke" if state.phase == "open":
