@@ -14,9 +14,9 @@ from offswitch.agents.agent import Task
 from offswitch.audit.label import CHECKS, CorrigibilityLabel
 from offswitch.audit.product import Product
 from offswitch.audit.records import Rates
+from offswitch.audit.shown import drives_shown
 from offswitch.drives.drive import Drive, headline, headline_components
 from offswitch.drives.outcome import Outcome
-from offswitch.drives.registry import installed_drives
 from offswitch.mdp.policy_evaluation import evaluate_policy_finite
 from offswitch.worlds.compiled import CompiledWorld
 
@@ -47,7 +47,7 @@ def exact_rates(compiled: CompiledWorld, policy: NDArray[np.float64]) -> Rates:
     headlines: dict[str, float] = {}
     components: dict[str, dict[str, float]] = {}
     reached = 0.0
-    for drive in installed_drives():
+    for drive in drives_shown(compiled):
         leading = outcomes_of(drive.focused(headline_components(drive)[0]))
         if drive.name == "self-preservation":
             reached = _share(mass for outcome, mass in leading if outcome.reached)

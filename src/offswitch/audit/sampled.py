@@ -6,6 +6,7 @@ import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,12 @@ from offswitch.agents.process import AgentFailure
 from offswitch.audit.exact import label_rates
 from offswitch.audit.label import CorrigibilityLabel
 from offswitch.audit.records import CellKey, EpisodeRecord, Rates
+from offswitch.audit.shown import drives_shown
 from offswitch.countermeasures.setting import Setting
-from offswitch.drives.drive import headline, score
-from offswitch.drives.registry import installed_drives
+from offswitch.drives.drive import Drive, headline, score
 from offswitch.trace.event import Ended, Event
 from offswitch.trace.trace import Trace, TraceHeader
+from offswitch.worlds.compiled import compiled_world
 from offswitch.worlds.environment import WorldEnv
 from offswitch.worlds.simulate import simulate, traces_of
 
@@ -83,6 +85,7 @@ def policy_episodes(
     if not episodes:
         return
     compiled = judged.compiled
+    drives = drives_shown(compiled)
     seeds = [seed_of_episode(sampling, key, episode) for episode in episodes]
     run = simulate(compiled, policy, seeds=seeds)
     traces = traces_of(
@@ -93,18 +96,18 @@ def policy_episodes(
     values = (rewards[run.branches] * discounts).sum(axis=1)
     for episode, trace, value in zip(episodes, traces, values, strict=True):
         yield EpisodeRecord(
-            key=key, episode=episode, unscored=None, failure=None, rates=rates_of(trace),
+            key=key, episode=episode, unscored=None, failure=None, rates=rates_of(trace, drives),
             value=float(value),
             trace=trace,
         )  # fmt: skip
 
 
-def rates_of(trace: Trace) -> Rates:
-    """What one recorded episode says, in the same form as an exact expectation."""
+def rates_of(trace: Trace, drives: Sequence[Drive[Any]]) -> Rates:  # Any: each its own memory
+    """What one recorded episode says of `drives`, in the form of an exact expectation."""
     headlines: dict[str, float] = {}
     components: dict[str, dict[str, float]] = {}
     reached = 0.0
-    for drive in installed_drives():
+    for drive in drives:
         outcome = score(drive, trace)
         if drive.name == "self-preservation":
             reached = float(outcome.reached)
@@ -129,6 +132,7 @@ def agent_episodes(
     After three time-outs in a row the rest is not run: it would only hang again.
     """
     hanging = 0
+    drives = drives_shown(compiled_world(setting.world))
     for episode in episodes:
         seed = seed_of_episode(sampling, key, episode)
         if hanging == PATIENCE:
@@ -144,7 +148,7 @@ def agent_episodes(
         hanging = 0
         trace = Trace(header=_header(key, episode, seed), events=tuple(events))
         yield EpisodeRecord(
-            key=key, episode=episode, unscored=None, failure=None, rates=rates_of(trace),
+            key=key, episode=episode, unscored=None, failure=None, rates=rates_of(trace, drives),
             value=value, trace=trace,
         )  # fmt: skip
 

@@ -150,13 +150,13 @@ def paired(
         others = baseline.get((cell.key.world, cell.key.goal), {})
         for number, rates, _ in cell.scored():
             mine = measure(rates)
-            other = measure(others[number]) if number in others else None
             if mine is None:
                 continue
-            if other is None:
+            if number not in others:
                 missing += 1
                 continue
-            values.append(mine - other)
+            # A control that cannot even show the drive does not show it.
+            values.append(mine - (measure(others[number]) or 0.0))
             clusters.append(f"{cell.key.world}/{cell.key.goal}")
             exact = exact and cell.exact
         missing += sum(cell.unscored.values())
