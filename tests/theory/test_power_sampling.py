@@ -10,6 +10,7 @@ from scipy import special, stats
 from scipy.stats import qmc
 
 from offswitch.errors import ModelError
+from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.plan import plan_solver
 from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.laws.beta import Beta
@@ -20,7 +21,12 @@ from offswitch.theory.sampling import part_means
 from offswitch.theory.sampling.adjusted_mean import PilotSums, adjust, adjusted_range, coefficients
 from offswitch.theory.sampling.blocks import Agreement, BlockPart
 from offswitch.theory.sampling.contributions import DiscountedGains
-from offswitch.theory.sampling.intervals import mean_intervals, spread_halves
+from offswitch.theory.sampling.intervals import (
+    Paired,
+    difference_ends,
+    mean_intervals,
+    spread_halves,
+)
 from offswitch.theory.sampling.part_means import PartMeans
 from offswitch.theory.sampling.quasi_random import (
     SOBOL_DIMENSIONS,
@@ -159,6 +165,65 @@ def test_coefficients_are_those_of_least_squares_and_constants_get_none():
     exact = np.linalg.lstsq(design, gain[0], rcond=None)[0][1:]
     assert found[:, 0] == pytest.approx(exact, abs=1e-3)
     assert found[2, 1] == 0
+
+
+def test_a_gain_that_controls_explain_comes_out_constant_and_mixes_that_hardly_vary_get_nothing():
+    generator = np.random.default_rng(1)
+    control = generator.normal(size=(3, 1, 256))
+    control[2] = control[1] + 1e-4 * generator.normal(size=256)
+    gain = 0.3 * control[0] + 0.7 * control[1]
+    sums = PilotSums(
+        256,
+        gain.sum(axis=1),
+        control.sum(axis=2),
+        np.einsum("sl,ksl->ks", gain, control),
+        np.einsum("jsl,ksl->jks", control, control),
+    )
+    found = coefficients(sums)[:, 0]
+    rest = gain - np.einsum("k,ksl->sl", found, control)
+    assert found[0] == pytest.approx(0.3, abs=1e-4)
+    assert found[1:] == pytest.approx(0.35, abs=1e-3)  # shared, as the two are told apart by noise
+    assert np.ptp(rest) < 1e-3
+    alone = coefficients(
+        PilotSums(256, sums.gain, sums.control[:2], sums.gain_control[:2],
+                  sums.control_control[:2, :2])
+    )  # fmt: skip
+    assert alone[:, 0] == pytest.approx([0.3, 0.7], abs=1e-12)
+
+
+def test_evenly_drawn_goals_count_as_less_skewed_by_the_variance_that_evenness_takes():
+    values = np.random.default_rng(2).exponential(size=(1, 16 * LANES))
+    parts = values.reshape(16, LANES).mean(axis=1)
+    for spread in (1.0, 0.25):
+        running = ReplicateMean(1, replicates=16)
+        for block in range(16):
+            own = values[:, LANES * block : LANES * (block + 1)]
+            mean = np.array([parts.mean() + np.sqrt(spread) * (parts[block] - parts.mean())])
+            running.add(BlockPart(LANES, mean, own.var(axis=1), 0.0, None, None, shape_of(own)))
+        found = running.evidence()
+        plain = mean_shape(shape_of(values))
+        share = min(found.standard_error[0] ** 2 / (values.var(ddof=1) / values.size), 1)
+        assert share == 1 or spread < 1
+        assert found.shape.skewness == pytest.approx(share * plain.skewness)
+        assert found.shape.excess == pytest.approx(share * plain.excess)
+        if spread < 1:
+            assert share < 0.7
+
+
+def test_a_difference_that_few_shares_show_is_known_as_well_as_by_its_states_or_by_the_reserve():
+    parts = np.full(16, 0.3)
+    reserve = special.betaincinv(1, 1024, 0.975)
+    for apart, expected in (
+        ((0.2, 0.4), (0.3 - reserve * 2.3, 0.3 + reserve * 1.7)),
+        ((0.2999, 0.3001), (0.2999, 0.3001)),
+    ):
+        ends = difference_ends(Paired(parts, 1024, 0.0, 2.0, apart), level=0.95)
+        assert ends == pytest.approx(expected)
+    # Shares that differ are believed, whatever the two states' intervals are.
+    spread = np.linspace(0.29, 0.31, 16)
+    half = stats.t.ppf(0.975, 15) * stats.sem(spread)
+    ends = difference_ends(Paired(spread, 1024, 0.0, 2.0, (0.2999, 0.3001)), level=0.95)
+    assert ends == pytest.approx((0.3 - half, 0.3 + half))
 
 
 @pytest.mark.slow

@@ -302,7 +302,7 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_workers():
 
 def test_progress_is_told_what_is_done_how_many_goals_and_how_wide():
     told: list[tuple[str, int, float | None]] = []
-    subject = PredictionSubject(star(), "test")
+    subject = PredictionSubject(shutdown_or_hub(), "test")
     predict_process(subject, asked(curve=(0.5,)), progress=lambda *step: told.append(step))
     steps = list(dict.fromkeys(what for what, _, _ in told))
     assert steps == ["POWER at discount 0.9", "acts", "POWER at discount 0.5"]

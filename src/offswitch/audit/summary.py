@@ -164,7 +164,7 @@ def _drive(
     if absolute:
         rate = headline_rate(drive.name)
         yield of(name, samples(under_threat, rate))
-        gap = paired(pick(under_threat, observed=False), pick(under_threat, observed=True), rate)
+        gap = _observation_gap(under_threat, rate)
         yield of(f"{name}_observation_gap", gap, "probability difference")
     for part in absolute:
         yield of(f"{name}_{_name(part)}", samples(under_threat, component(drive.name, part)))
@@ -172,6 +172,20 @@ def _drive(
         if part in drive.in_excess:
             excess = paired(under_threat, control, component(drive.name, part))
             yield of(f"{name}_{_name(part)}_excess", excess, EXCESS)
+
+
+def _observation_gap(cells: Sequence[Cell], rate: Callable[[Rates], float | None]) -> Sample:
+    """`rate` unobserved minus observed, under the same threat."""
+    gaps = [
+        paired(*(pick(cells, threat=threat, observed=seen) for seen in (False, True)), rate)
+        for threat in sorted({cell.key.threat for cell in cells})
+    ]
+    return Sample(
+        values=tuple(value for gap in gaps for value in gap.values),
+        clusters=tuple(cluster for gap in gaps for cluster in gap.clusters),
+        missing=sum(gap.missing for gap in gaps),
+        exact=all(gap.exact for gap in gaps),
+    )
 
 
 def _name(text: str) -> str:

@@ -34,7 +34,7 @@ from offswitch.theory.sampling.arguments import (
 from offswitch.theory.sampling.centring import centred_goals
 from offswitch.theory.sampling.contributions import DiscountedGains, Gains, GivenDraws
 from offswitch.theory.sampling.estimate import Goal, Progress, Sampled, sample_mean
-from offswitch.theory.sampling.forced_states import Known, forced_power
+from offswitch.theory.sampling.forced_states import Known, forced_power, with_last_choices
 from offswitch.theory.sampling.intervals import Paired, difference_ends
 from offswitch.theory.sampling.schemes import Drawing, Scheme, choose_scheme, given_scheme
 
@@ -58,6 +58,12 @@ class Power:
     """[S] lower ends of intervals that all hold at once with probability `level`."""
     simultaneous_high: NDArray[np.float64]
     """[S] upper ends."""
+    pair_low: NDArray[np.float64] = field(repr=False)
+    """[S] lower ends of intervals any two of which hold at once with probability `level`."""
+    pair_high: NDArray[np.float64] = field(repr=False)
+    """[S] upper ends."""
+    known: NDArray[np.bool_] = field(repr=False)
+    """[S] whether there is nothing to sample, so that only the solver's error is left."""
     n: int
     """Goals the estimate rests on; the same ones serve every state. 0 for a closed form."""
     solver_error: float
@@ -80,8 +86,10 @@ class Power:
     def difference(self, state: int, other: int) -> Measurement:
         """POWER(state) - POWER(other), from the same goals: sharper than the intervals suggest.
 
-        By the rules of the intervals of single states, over independent shares of the goals, and
-        widened by twice the solver's error.
+        Student's t over independent shares of the goals, corrected for skewness where there are
+        64 shares or more, and widened by twice the solver's error. Where too few shares differ to
+        believe their spread, the interval that two states' intervals leave at most. Of two states
+        one of which needs no sampling, the interval of the other.
 
         Raises:
             ModelError: there is no such state; states are given by their index.
@@ -104,13 +112,20 @@ class Power:
     def _difference_ends(self, state: int, other: int, middle: float) -> tuple[float, float]:
         if state == other:
             return middle, middle
-        error = 2 * self.solver_error
-        if self.parts is None:
-            return middle - error, middle + error
+        if self.parts is None or self.known[state] or self.known[other]:
+            # At most one of the two is uncertain beyond the solver's error.
+            return (
+                float(self.low[state] - self.high[other]),
+                float(self.high[state] - self.low[other]),
+            )
         parts = self.parts[:, state] - self.parts[:, other]
         # Parts of unequal size may have another mean than the estimate: only their spread counts.
         moved = middle - float(parts.mean())
-        paired = Paired(parts, self.n, error, self.range)
+        apart = (
+            float(self.pair_low[state] - self.pair_high[other]) - moved,
+            float(self.pair_high[state] - self.pair_low[other]) - moved,
+        )
+        paired = Paired(parts, self.n, 2 * self.solver_error, self.range, apart)
         low, high = difference_ends(paired, level=self.level)
         return min(low + moved, middle), max(high + moved, middle)
 
@@ -138,9 +153,10 @@ def power(
     those goals pass a `GoalSet`: each is solved, so the answer is exact. Otherwise draws goals
     until every state's interval is within `half_width` (0.01 unless given), or `samples` of them.
     By default goals are spread evenly and corrected by controls (`sampling.schemes`): then `n` is
-    `samples` less a pilot, in whole blocks of 64. `keep_samples` draws independently and returns
-    every goal's contribution. `allowed [S, A]` forbids actions. The same seed gives the same bytes
-    on any executor.
+    `samples` less a pilot, in whole blocks of 64; and a choice among states that stay, under
+    rewards independent over states, has its closed form (Prop. 5.4). `keep_samples` draws
+    independently and returns every goal's contribution. `allowed [S, A]` forbids actions. The same
+    seed gives the same bytes on any executor.
 
     Intervals (`sampling.intervals`) allow for skewed and for rare contributions. What no goal drawn
     shows they cannot: 100 goals of Beta(0.05, 1000) rewards are little for 20 states at once.
@@ -171,6 +187,8 @@ def power(
     known = None
     if goals.law is not None and mdp.n_states <= KNOWN_STATES:
         known = forced_power(mdp, plan.structure, goals.law, gamma)
+        if variance_reduction:
+            known = with_last_choices(known, plan.structure, goals.law)
     return _moved_back(measured_power(DiscountedGains(plan), goals, known, options), shift, error)
 
 
@@ -222,6 +240,8 @@ def _moved_back(found: Power, shift: float, error: float) -> Power:
         high=found.high + shift + error,
         simultaneous_low=found.simultaneous_low + shift - error,
         simultaneous_high=found.simultaneous_high + shift + error,
+        pair_low=found.pair_low + shift - error,
+        pair_high=found.pair_high + shift + error,
         solver_error=found.solver_error + error,
         samples=None if found.samples is None else found.samples + shift,
     )
@@ -238,6 +258,9 @@ def _sampled(scheme: Scheme, found: Sampled, goal: Goal, seed: int) -> Power:
         high=found.high[back],
         simultaneous_low=found.together[0][back],
         simultaneous_high=found.together[1][back],
+        pair_low=found.in_pairs[0][back],
+        pair_high=found.in_pairs[1][back],
+        known=_known(scheme)[back],
         n=evidence.n,
         solver_error=evidence.error,
         method=scheme.method,
@@ -248,6 +271,10 @@ def _sampled(scheme: Scheme, found: Sampled, goal: Goal, seed: int) -> Power:
         parts=evidence.parts[:, back],
         range=_range(scheme),
     )
+
+
+def _known(scheme: Scheme) -> NDArray[np.bool_]:
+    return np.zeros(scheme.n_states, np.bool_) if scheme.known is None else scheme.known.mask
 
 
 def _range(scheme: Scheme) -> float | None:
@@ -292,6 +319,7 @@ def _exact(
     low, high = estimate - error, estimate + error
     return Power(
         estimate=estimate, low=low, high=high, simultaneous_low=low, simultaneous_high=high,
-        n=n, solver_error=error, method=method, seed=options.seed, level=options.level,
-        samples=values, interrupted=False, parts=None, range=None,
+        pair_low=low, pair_high=high, known=np.ones(len(estimate), np.bool_), n=n,
+        solver_error=error, method=method, seed=options.seed, level=options.level, samples=values,
+        interrupted=False, parts=None, range=None,
     )  # fmt: skip

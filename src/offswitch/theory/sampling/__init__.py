@@ -11,7 +11,7 @@
 | `blocks`, `contributions` | the work on 64 goals at a time |
 | `quasi_random` | scrambled Sobol and stratified points |
 | `reachable_maximum`, `adjusted_mean` | controls of known mean, and the regression on them |
-| `forced_states` | states without a choice, whose POWER is exact |
+| `forced_states` | states whose POWER is exact: no choice, or one among ways to stay |
 | `running_mean`, `part_means` | means as blocks come in, parts kept for differences |
 | `shape` | how lopsided and heavy-tailed single goals are |
 | `intervals` | intervals that hold the solver's error and do not trust a lucky sample |

@@ -21,9 +21,10 @@ from offswitch.theory.sampling.reachable_maximum import Controls, control_values
 
 __all__ = ["PilotSums", "PilotWork", "adjust", "adjusted_range", "coefficients"]
 
-RIDGE = 1e-4
-"""Of a control's variance: controls that are equal in nearly all of the pilot share a coefficient,
-where the little they differ by would get one as large as it is uncertain."""
+LEAST_SHARE = 1e-4
+"""Of a control's variance: mixes of controls that vary less get no coefficient, as it would be as
+large as it is uncertain. Mixes that vary more get theirs in full: a gain that controls explain
+entirely comes out constant, which is how one knows that its spread says nothing."""
 LEAST_VARIANCE = 1e-9
 """Of a control's mean square: a smaller variance is rounding."""
 
@@ -90,10 +91,12 @@ def coefficients(pilot: PilotSums) -> NDArray[np.float64]:
     varies = variance > LEAST_VARIANCE * pilot.control_control[own, own]
     scale = np.sqrt(np.where(varies, variance, 1.0))
     system = np.where(varies[:, None] & varies[None], square / (scale[:, None] * scale[None]), 0.0)
-    system = system.transpose(2, 0, 1) + np.eye(count) * np.where(varies, RIDGE, 1.0).T[:, None, :]
     sides = np.where(varies, cross, 0.0) / scale
-    solved = np.linalg.solve(system, sides.T[:, :, None])[:, :, 0].T
-    found: NDArray[np.float64] = np.asarray(solved / scale, dtype=np.float64)
+    share, mix = np.linalg.eigh(system.transpose(2, 0, 1))
+    along = np.einsum("sij,is->sj", mix, sides)
+    kept = share > LEAST_SHARE
+    along = np.where(kept, along, 0.0) / np.where(kept, share, 1.0)
+    found: NDArray[np.float64] = np.einsum("sij,sj->is", mix, along) / scale
     return found
 
 

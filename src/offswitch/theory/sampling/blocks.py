@@ -73,6 +73,8 @@ class BlockWork:
     """Whether single goals are returned."""
     n: int | None = None
     """Goals in all; those beyond are not counted."""
+    step: float = 0.0
+    """Gains that differ by less count as equal, too."""
 
     def __call__(self, blocks: range) -> list[BlockPart]:
         """One part for each block.
@@ -102,7 +104,7 @@ class BlockWork:
 
     def _agreement(self, gain: NDArray[np.float64], error: float) -> Agreement:
         common = np.median(gain, axis=1) if self.common is None else self.common
-        tie = TIES * error + RELATIVE_TIE * np.abs(common)[:, None]
+        tie = TIES * error + self.step + RELATIVE_TIE * np.abs(common)[:, None]
         away = gain - common[:, None]
         return Agreement(common, (away > tie).sum(axis=1), (away < -tie).sum(axis=1))
 

@@ -49,6 +49,8 @@ class Sampled(NamedTuple):
     high: NDArray[np.float64]
     together: tuple[NDArray[np.float64], NDArray[np.float64]]
     """Ends of the simultaneous intervals."""
+    in_pairs: tuple[NDArray[np.float64], NDArray[np.float64]]
+    """Ends of intervals any two of which hold at once."""
     interrupted: bool
 
 
@@ -90,7 +92,8 @@ def sample_mean(
     evidence, _ = _judged(scheme, goal)
     low, high = _intervals(scheme, goal, evidence)
     together = _intervals(scheme, goal, evidence, scheme.n_states)
-    return Sampled(evidence, low, high, together, interrupted)
+    in_pairs = _intervals(scheme, goal, evidence, min(2, scheme.n_states))
+    return Sampled(evidence, low, high, together, in_pairs, interrupted)
 
 
 def _draw(scheme: Scheme, goal: Goal, executor: Executor, watch: _Watch) -> None:

@@ -1,4 +1,4 @@
-"""States from which there is nothing to choose, whose POWER needs no sampling."""
+"""States whose POWER needs no sampling: nothing to choose, or a choice among ways to stay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from offswitch.theory.laws.law import RewardLaw
 from offswitch.theory.power_samples import power_samples
 from offswitch.theory.sampling.reachable_maximum import reaches, successor_lists
 
-__all__ = ["Known", "forced_power", "forced_states", "row_sum_error"]
+__all__ = ["Known", "forced_power", "forced_states", "row_sum_error", "with_last_choices"]
+
+QUADRATURE = 1e-9
+"""Of the mean of a largest reward: more than what it is off by."""
 
 
 class Known(NamedTuple):
@@ -53,6 +56,34 @@ def forced_power(mdp: FiniteMDP, structure: Structure, law: RewardLaw, discount:
     allowed[structure.order] = structure.choice >= 0
     found = power_samples(mdp, mean[None], discount, allowed=allowed)
     return Known(mask, found.value[0][structure.order], found.solver_error)
+
+
+def with_last_choices(known: Known, structure: Structure, law: RewardLaw) -> Known:
+    """`known` and the states from which every choice surely leads to a state that only stays.
+
+    There POWER is the mean of the largest reward within reach: Turner et al. 2021, Prop. 5.4. For
+    rewards independent over states.
+    """
+    counts: NDArray[np.int64] = np.diff(structure.choice_start.astype(np.int64)).astype(np.int64)
+    added = _last_choices(structure, counts) & ~known.mask
+    if not law.independent or not added.any():
+        return known
+    value = known.value.copy()
+    value[added] = law.expected_maximum(counts[added])
+    error = max(known.error, QUADRATURE * float(np.abs(value[added]).max()))
+    return Known(known.mask | added, value, error)
+
+
+def _last_choices(structure: Structure, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[S] whether every choice stays or surely moves to a state that has no other choice."""
+    first = structure.choice_start[:-1].astype(np.int64)
+    final = structure.stay == 1
+    ends = (counts == 1) & final[first]
+    moving = np.flatnonzero(np.diff(structure.transition_start.astype(np.int64)) == 1)
+    move = structure.transition_start[moving]
+    final[moving] = (structure.probability[move] == 1) & ends[structure.next_state[move]]
+    found: NDArray[np.bool_] = np.logical_and.reduceat(final, first)
+    return found
 
 
 def row_sum_error(structure: Structure) -> float:

@@ -24,6 +24,8 @@ NORMAL = 1e-3
 """Means less skewed than this have the t interval to three digits."""
 FARTHEST = 37.0
 """Standard deviations beyond which a normal tail is no longer a positive number."""
+LEAST_SHAPED = 64
+"""Shares of the goals that show how skewed their mean is."""
 TIES = 4
 """Differences by at most this many certified errors are none."""
 
@@ -48,11 +50,11 @@ def spread_halves(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """[S], [S] how far the interval reaches below and above a mean with standard error `error`.
 
-    Student's t; with `shape` the wider, on each side, of that and of the interval that takes the
-    mean for a number of rare equal events (a shifted Poisson count with its variance and skewness):
-    Garwood's 1936, exact where rewards are rare, and Hall's 1992 correction for skewness plus half
-    an event where they are not. The degrees of freedom are then those that the kurtosis leaves
-    (O'Neill 2014), 8 at least.
+    Student's t; with `shape` the interval that takes the mean for a number of rare equal events (a
+    shifted Poisson count with its variance and skewness): Garwood's 1936, exact where rewards are
+    rare, and Hall's 1992 correction for skewness plus half an event on either side where they are
+    not; on the long side never less than t, on the short one never more. The degrees of freedom
+    are then those that the kurtosis leaves (O'Neill 2014), 8 at least.
     """
     if shape is None:
         half = -float(special.stdtrit(degrees, tail)) * error
@@ -68,8 +70,8 @@ def spread_halves(
     more = event * (special.gammainccinv(count + 1, same) - count)
     less = event * (count - special.gammaincinv(count, same))
     right = skewness > 0
-    below[skewed] = np.maximum(below[skewed], np.where(right, less, more))
-    above[skewed] = np.maximum(above[skewed], np.where(right, more, less))
+    more, less = np.maximum(more, below[skewed]), np.minimum(less, below[skewed])
+    below[skewed], above[skewed] = np.where(right, less, more), np.where(right, more, less)
     return below, above
 
 
@@ -120,33 +122,38 @@ class Paired(NamedTuple):
     """Certified bound on the solver's part of every entry."""
     range: float | None
     """No goal makes a larger difference; None where rewards have no bounds."""
+    apart: tuple[float, float]
+    """Ends that follow from intervals of the two states which hold at once."""
 
 
 def difference_ends(paired: Paired, *, level: float) -> tuple[float, float]:
     """The ends of the interval of a mean difference, by the rules of `mean_intervals`.
 
-    Where shares hold many goals, the number of goals that differ is taken from the number of shares
-    in which one does, as if they had fallen into them at random.
+    The shape of a mean over fewer than 64 shares is taken to be normal: each is a mean over many
+    goals, and so few of them do not show how skewed it is. Where too few shares differ, the ends
+    are the narrower of those with a reserve for goals not drawn and of `apart`, in which every
+    state has its own. For the reserve the number of goals that differ is taken from the number of
+    shares in which one does, as if they had fallen into them at random.
 
     Raises:
         StatisticsError: the level is not in (0, 1).
     """
     tail, units = tail_probability(level), len(paired.parts)
     middle, tie = float(paired.parts.mean()), TIES * paired.error
-    error = paired.parts.std(ddof=1, keepdims=True) / math.sqrt(units)
-    shape = mean_shape(shape_of(paired.parts[None]))
-    below, above = spread_halves(error, units - 1, shape, tail)
-    low, high = middle - float(below[0]), middle + float(above[0])
     common = float(np.median(paired.parts))
     more, less = (int((sign * (paired.parts - common) > tie).sum()) for sign in (1, -1))
-    if paired.range is not None and more + less < min(fewest_differing(tail), (units + 1) // 2):
-        rise, fall = (
-            float(special.betaincinv(count + 1, max(paired.n - count, 1), 1 - tail))
-            for count in (_goals(more, units, paired.n), _goals(less, units, paired.n))
-        )
-        low = min(middle, common - fall * (paired.range + common))
-        high = max(middle, common + rise * (paired.range - common))
-    return low - paired.error, high + paired.error
+    if paired.range is None or more + less >= min(fewest_differing(tail), (units + 1) // 2):
+        error = paired.parts.std(ddof=1, keepdims=True) / math.sqrt(units)
+        shape = mean_shape(shape_of(paired.parts[None])) if units >= LEAST_SHAPED else None
+        below, above = spread_halves(error, units - 1, shape, tail)
+        return middle - float(below[0]) - paired.error, middle + float(above[0]) + paired.error
+    rise, fall = (
+        float(special.betaincinv(count + 1, max(paired.n - count, 1), 1 - tail))
+        for count in (_goals(more, units, paired.n), _goals(less, units, paired.n))
+    )
+    low = min(middle, common - fall * (paired.range + common)) - paired.error
+    high = max(middle, common + rise * (paired.range - common)) + paired.error
+    return min((low, high), paired.apart, key=lambda ends: ends[1] - ends[0])
 
 
 def _goals(parts: int, units: int, n: int) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.moments import merge_moments
-from offswitch.theory.sampling.blocks import Agreement, BlockPart
+from offswitch.theory.sampling.blocks import RELATIVE_TIE, TIES, Agreement, BlockPart
 from offswitch.theory.sampling.part_means import PartMeans
 from offswitch.theory.sampling.shape import MeanShape, Shape, mean_shape, merge_shapes
 
@@ -35,8 +35,8 @@ class Evidence(NamedTuple):
     values: NDArray[np.float64] | None = None
     """[n, S] single goals, where they are kept."""
     shape: MeanShape | None = None
-    """How far the mean is from normal, by single goals as if they were independent; None where
-    only two moments are at hand (U(0, 1) in compiled blocks, which is near normal)."""
+    """How far the mean is from normal, by single goals, and less where they are drawn evenly; None
+    where only two moments are at hand (U(0, 1) in compiled blocks, which is near normal)."""
 
 
 class RunningMean(Protocol):
@@ -154,15 +154,16 @@ class ReplicateMean:
         """All complete rounds."""
         parts = self._done.total / self._done.rounds
         units = len(parts)
+        standard_error = parts.std(axis=0, ddof=1) / np.sqrt(units)
         return Evidence(
             n=self.n,
             mean=parts.mean(axis=0),
-            standard_error=parts.std(axis=0, ddof=1) / np.sqrt(units),
+            standard_error=standard_error,
             degrees=units - 1,
             error=self._done.error,
-            agreement=self._done.agreement,
+            agreement=_of_replicates(self._done.agreement, parts, self._done.error),
             parts=parts,
-            shape=_of_mean(self._done.shape),
+            shape=_of_even_mean(self._done.shape, standard_error),
         )
 
 
@@ -176,6 +177,49 @@ def _merged(one: Shape | None, other: Shape | None) -> Shape | None:
     if one is None or other is None:
         return other if one is None else one
     return merge_shapes(one, other)
+
+
+def _of_replicates(
+    found: Agreement | None, parts: NDArray[np.float64], error: float
+) -> Agreement | None:
+    """What differs among replicates, where that is less than half of them.
+
+    Goals drawn evenly may balance all but rare coincidences: each of 64 goals of Bernoulli(1/64)
+    rewards pays one state, and only those that pay two make a replicate differ. The number of such
+    goals is that of replicates with one, as if they had fallen into them at random.
+    """
+    if found is None:
+        return None
+    units, common = len(parts), np.median(parts, axis=0)
+    tie = TIES * error + RELATIVE_TIE * np.abs(common)
+    more, less = ((sign * (parts - common) > tie).sum(axis=0) for sign in (1, -1))
+    few = more + less < (units + 1) // 2
+    above, below = (
+        np.ceil(-units * np.log1p(-np.minimum(k, units - 1) / units)).astype(np.int64)
+        for k in (more, less)
+    )
+    return Agreement(
+        np.where(few, common, found.common),
+        np.where(few, np.minimum(above, found.above), found.above),
+        np.where(few, np.minimum(below, found.below), found.below),
+    )
+
+
+def _of_even_mean(shape: Shape | None, standard_error: NDArray[np.float64]) -> MeanShape | None:
+    """The shape of a mean over goals drawn evenly, whose standard error is given.
+
+    Evenness takes more of the third and fourth cumulants than of the variance. A rare event that
+    one goal of a replicate shows with probability f, and no second one does, has (1 - f) times the
+    variance of independent goals, and a skewness and excess kurtosis less than (1 - f) times theirs
+    (for f up to 0.6), so they are shrunk as the variance is.
+    """
+    found = _of_mean(shape)
+    if shape is None or found is None or shape.n < 2:
+        return found
+    plain = shape.m2 / (shape.n - 1) / shape.n
+    share = np.where(plain > 0, standard_error**2 / np.where(plain > 0, plain, 1.0), 1.0)
+    left = np.minimum(share, 1.0)
+    return MeanShape(found.skewness * left, found.excess * left)
 
 
 def _of_mean(shape: Shape | None) -> MeanShape | None:

@@ -61,6 +61,8 @@ STRATIFIED_STATES = 2**18
 KEPT_ENTRIES = 2**24
 """Single goals times states that are kept for differences between states: 128 MB."""
 FUSED_GOALS = 4096
+DRAWN_STEP = 2.0**-24
+"""Of the rewards' range: the step in which laws are drawn; by less nothing is told apart."""
 
 
 class Drawing(NamedTuple):
@@ -199,7 +201,9 @@ def _sobol(drawing: Drawing, dimensions: int) -> Scheme:
     controls = None if law.bounds is None else reachable_controls(drawing.gains.structure, law)
     pilot, replicates, rounds = _shares(drawing.samples, controls is not None)
     coefficient, extremes = None, _constant(drawing.n_states, law.bounds)
+    step = 0.0
     if controls is not None and law.bounds is not None:
+        step = DRAWN_STEP * (law.bounds[1] - law.bounds[0])
         coefficient = _pilot(drawing, dimensions, controls, pilot)
         extremes = adjusted_range(controls, coefficient, law.bounds)
     counted = controls is not None or not law.continuous
@@ -212,7 +216,7 @@ def _sobol(drawing: Drawing, dimensions: int) -> Scheme:
     def work(rounds: int, common: NDArray[np.float64] | None) -> Work:
         draws = draws_of(rounds)
         return BlockWork(
-            drawing.gains, draws, controls, coefficient, common=common, counted=counted
+            drawing.gains, draws, controls, coefficient, common=common, counted=counted, step=step
         )
 
     count = 0 if controls is None else len(controls.means)
