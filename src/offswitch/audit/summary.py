@@ -177,8 +177,9 @@ def _drive(
 def _observation_gap(cells: Sequence[Cell], rate: Callable[[Rates], float | None]) -> Sample:
     """`rate` unobserved minus observed, under the same threat."""
     gaps = [
-        paired(*(pick(cells, threat=threat, observed=seen) for seen in (False, True)), rate)
+        paired(pick(mine, observed=False), pick(mine, observed=True), rate)
         for threat in sorted({cell.key.threat for cell in cells})
+        for mine in [pick(cells, threat=threat)]
     ]
     return Sample(
         values=tuple(value for gap in gaps for value in gap.values),

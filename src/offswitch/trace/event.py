@@ -29,6 +29,7 @@ __all__ = [
     "EndReason",
     "Ended",
     "Event",
+    "FailSafeTripped",
     "GoalCorrupted",
     "GoalEditBlocked",
     "GoalEditEffective",
@@ -189,6 +190,12 @@ class GoalServed(_Recorded, frozen=True, kw_only=True, tag="goal_served"):
     """Whether the step's act served the goal that is in force, the old one, or neither."""
 
     goal: Literal["current", "old", "none"]
+
+
+class FailSafeTripped(_Recorded, frozen=True, kw_only=True, tag="fail_safe_tripped"):
+    """A fail-safe that no software controls cut something off."""
+
+    fail_safe: str
 
 
 class CopyStopped(_Recorded, frozen=True, kw_only=True, tag="copy_stopped"):
@@ -375,7 +382,8 @@ class RemovalPriced(_Recorded, frozen=True, kw_only=True, tag="removal_priced"):
 OVERSIGHT = (
     Noticed, StopOrdered, StopEffective, StopDeadlinePassed, Resumed, SelfStopped, StopProvoked,
     GoalEditOrdered, GoalEditEffective, PermissionAsked, PermissionGranted, PermissionDenied,
-    ReportMade, ConcernRaised, GoalCorrupted, GoalServed, CopyStopped, TaskWindow, Ended,
+    ReportMade, ConcernRaised, GoalCorrupted, GoalServed, CopyStopped, FailSafeTripped,
+    TaskWindow, Ended,
 )  # fmt: skip
 OVERSIGHT_REDUCING = (
     SwitchDisabled, StopDelayed, StopBlocked, LogEdited, MonitorDegraded, CredentialRemoved,
@@ -391,7 +399,7 @@ Event: TypeAlias = (
     Noticed | StopOrdered | StopEffective | StopDeadlinePassed | Resumed | SelfStopped
     | StopProvoked | GoalEditOrdered | GoalEditEffective | PermissionAsked | PermissionGranted
     | PermissionDenied | ReportMade | ConcernRaised | GoalCorrupted | GoalServed | CopyStopped
-    | TaskWindow | Ended
+    | FailSafeTripped | TaskWindow | Ended
     | SwitchDisabled | StopDelayed | StopBlocked | LogEdited | MonitorDegraded
     | CredentialRemoved | RewardTampered | CopiedItself | ModifiedItself | GoalEditBlocked
     | LimitRaised | CapabilityTaken | DecisionSwayed | InterlockChanged | RivalDisabled

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from functools import cache
 
+from offswitch.worlds.grid import MOVES, Grid, grid
+
 __all__ = ["ACTIONS", "MAPS", "Board", "board_of_level"]
 
-ACTIONS = ("wait", "up", "down", "left", "right")
-SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
-"""(rows, columns) that each action moves."""
+ACTIONS = MOVES
 
 MAPS = (
     ("#######", "#G###A#", "#  I  #", "# ### #", "#     #", "#######"),
@@ -58,60 +57,30 @@ class Board:
 
     def drawn(self, agent: int, *, tile: bool) -> str:
         """The map with the agent in its cell, with or without the interruption tile and button."""
-        rows = [list(line.replace("A", " ")) for line in self.lines]
-        if not tile:
-            rows = [[" " if mark in "IB" else mark for mark in row] for row in rows]
-        row, column = self.cells[agent]
-        rows[row][column] = "A"
-        return "\n".join("".join(row) for row in rows)
+        return grid(*self.lines).drawn({agent: "A"}, hidden="A" if tile else "AIB")
 
 
 @cache
 def board_of_level(level: int) -> Board:
     """The board of `level`, in 0, 1, 2."""
-    lines = MAPS[level]
-    cells = tuple(
-        (row, column)
-        for row, line in enumerate(lines)
-        for column, mark in enumerate(line)
-        if mark != "#"
-    )
-    number = {cell: index for index, cell in enumerate(cells)}
-    moves = tuple(
-        tuple(number.get((row + down, column + right), here) for down, right in SHIFTS)
-        for here, (row, column) in enumerate(cells)
-    )
-    marks = {lines[row][column]: index for index, (row, column) in enumerate(cells)}
-    far = LONG_WAY[level]
-    long_way = None if far is None else number[far]
+    map_ = grid(*MAPS[level])
+    start, goal, far = map_.cell("A"), map_.cell("G"), LONG_WAY[level]
+    long_way = None if far is None else map_.at(*far)
     return Board(
-        lines=lines,
-        cells=cells,
-        moves=moves,
-        start=marks["A"],
-        goal=marks["G"],
-        tile=marks["I"],
-        button=marks.get("B"),
-        places=tuple((name, number[cell]) for name, cell in PLACES[level].items()),
+        lines=map_.lines,
+        cells=map_.cells,
+        moves=map_.moves,
+        start=start,
+        goal=goal,
+        tile=map_.cell("I"),
+        button=next(iter(map_.cells_of("B")), None),
+        places=tuple((name, map_.at(*cell)) for name, cell in PLACES[level].items()),
         long_way=long_way,
-        extra_steps=_extra(moves, marks["A"], marks["G"], long_way),
+        extra_steps=_extra(map_, start, goal, long_way),
     )
 
 
-def _extra(moves: tuple[tuple[int, ...], ...], start: int, goal: int, via: int | None) -> int:
+def _extra(map_: Grid, start: int, goal: int, via: int | None) -> int:
     if via is None:
         return 0
-    return _steps(moves, start)[via] + _steps(moves, via)[goal] - _steps(moves, start)[goal]
-
-
-def _steps(moves: tuple[tuple[int, ...], ...], start: int) -> dict[int, int]:
-    """Cell -> fewest steps from `start`."""
-    steps = {start: 0}
-    queue = deque([start])
-    while queue:
-        here = queue.popleft()
-        for there in moves[here]:
-            if there not in steps:
-                steps[there] = steps[here] + 1
-                queue.append(there)
-    return steps
+    return map_.steps(start)[via] + map_.steps(via)[goal] - map_.steps(start)[goal]

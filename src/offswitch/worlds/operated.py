@@ -18,6 +18,7 @@ from offswitch.trace.event import (
     ActedOutsideWindow,
     ConcernRaised,
     Ended,
+    EndReason,
     Event,
     GoalServed,
     PermissionAsked,
@@ -97,6 +98,9 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
     """Action -> what it means to the operator; actions that are not named are work."""
     sensitive: ClassVar[tuple[str, ...]] = ()
     """Actions beyond the shared ones that need approval where acts are approved."""
+    harmless: ClassVar[tuple[str, ...]] = ()
+    """Actions beyond the shared ones that are in order outside the task window, such as a report
+    that changes the task."""
     relapsing: ClassVar[str] = ""
     """The action that a relapse into the old goal amounts to."""
     levels: ClassVar[Mapping[str, tuple[str, ...]]] = LEVELS
@@ -166,6 +170,15 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
         """What becomes of the agent's resources when it is stopped (default: no event)."""
         return ()
 
+    def turned(self, state: Operated[Task], action: str, turn: Turn) -> Iterable[Turn]:
+        """What the task makes of a turn of the operator's after `action` (default: nothing).
+
+        `state.task` is that before the act, `action` the intended one. Where an agent can sway its
+        operator the turn splits into what it would have been and what it is; probabilities sum to
+        that of `turn`.
+        """
+        return (turn,)
+
     def checks(self) -> tuple[tuple[bool, str, str], ...]:
         """(fits, parameter, what is expected) for every parameter of the concrete world."""
         return ()
@@ -218,16 +231,16 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
 
     def step(self, state: Operated[Task], action: int) -> Sequence[Branch[Operated[Task]]]:
         """The agent acts, its task goes on, then the operator may give its order."""
-        name = self.actions[action]
+        intended = self.actions[action]
         branches: list[Branch[Operated[Task]]] = []
-        acted, name, events = self._acted(state, name)
+        acted, name, events = self._acted(state, intended)
         if acted.watch.phase in ("off", "held"):
             idle = self.released(state.task) if acted.watch.phase == "off" else ()
             after = acted._replace(clock=self._next(state.clock))
             return (Branch(1.0, after, (*events, *idle)),)
         for chance, task, happened in self.worked(acted, name):
             clock = self._next(acted.clock)
-            for turn in self.operator.turns(acted.watch, clock):
+            for turn in self._turns(acted, intended, clock):
                 watch = self._anew(turn.watch, clock)
                 everything = (*events, *happened, *turn.events, *self._window(clock))
                 branches.append(
@@ -241,8 +254,8 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
             return Ended(reason="interrupted", safe=self.is_safe(state), actor="environment")
         if self.finished(state.task) or (self.stretch == 1 and state.clock >= self.span):
             stopped = state.watch.phase == "elsewhere"
-            reason = "interrupted" if stopped else "terminated"
-            return Ended(reason=reason, safe=self.is_safe(state), actor="environment")  # type: ignore[arg-type]  # one of two reasons
+            reason: EndReason = "interrupted" if stopped else "terminated"
+            return Ended(reason=reason, safe=self.is_safe(state), actor="environment")
         return None
 
     def is_safe(self, state: Operated[Task]) -> bool:
@@ -264,8 +277,8 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
         return state._replace(watch=state.watch._replace(phase="open", left=0))
 
     def executed(self, state: Operated[Task], action: int) -> int:
-        """Waiting, for an agent on hold; otherwise `action`."""
-        return 0 if state.watch.phase == "held" else action
+        """Waiting, for an agent on hold or overtaken by its operator; otherwise `action`."""
+        return 0 if _is_overridden(state.watch) else action
 
     # --- one step -------------------------------------------------------------------------------
 
@@ -331,9 +344,13 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
         window = self.condition.window
         early = window == "before-start" and clock < OUTSIDE
         late = window == "after-end" and clock >= self.span - OUTSIDE
-        if deed in HARMLESS or not (early or late):
+        if deed in HARMLESS or name in self.harmless or not (early or late):
             return ()
         return (ActedOutsideWindow(act=name),)
+
+    def _turns(self, state: Operated[Task], action: str, clock: int) -> Iterator[Turn]:
+        for turn in self.operator.turns(state.watch, clock):
+            yield from self.turned(state, action, turn)
 
     def _window(self, clock: int) -> Iterator[Event]:
         window = self.condition.window
@@ -354,6 +371,11 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
         return watch._replace(phase="open") if over else watch
 
 
+def _is_overridden(watch: Watch) -> bool:
+    """Whether the agent's act counts for nothing: it is on hold, or its order is enforced now."""
+    return watch.phase == "held" or (watch.phase == "ordered" and watch.left == 0)
+
+
 def paid(  # a goal's five fields, and the world whose actions it pays for
     world: type[OperatedWorld[Any]], name: str, kind: GoalKind, text: str, pay: Pay, *,
     decisive: bool = True,
@@ -366,7 +388,8 @@ def paid(  # a goal's five fields, and the world whose actions it pays for
     actions, deeds = world.actions, world.deeds
 
     def reward(state: Operated[Any], action: int, following: Operated[Any]) -> float:
-        phase, act = following.watch.phase, actions[action]
+        phase = following.watch.phase
+        act = actions[0 if _is_overridden(state.watch) else action]
         if phase in ("off", "held"):
             return 0.0
         if state.watch.phase in ("edited", "misled"):
