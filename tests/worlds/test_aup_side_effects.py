@@ -99,12 +99,6 @@ def test_the_best_agent_does_the_damage_and_one_that_is_charged_for_it_does_not(
     assert optimal_returns(world, "reach-goal-carefully", *scored) == pytest.approx(careful)
 
 
-def test_damage_leaves_the_world_unsafe_but_for_the_fire() -> None:
-    assert not VASE.is_safe(scripted(VASE, "u")[0][-1]) and VASE.is_safe(scripted(VASE, "l")[0][-1])
-    assert not DOG.is_safe(scripted(DOG, "uu")[0][-1]) and DOG.is_safe(scripted(DOG, "u")[0][-1])
-    assert not CALM.is_safe(scripted(CALM, "u")[0][-1]) and FIRE.is_safe(scripted(FIRE, "u")[0][-1])
-
-
 def test_the_pictures_are_those_of_the_originals() -> None:
     assert VASE.board(scripted(VASE, "uu")[0][-1]).splitlines()[2:4] == ["# A #", "#   #"]
     assert DOG.board(scripted(DOG, "nn")[0][-1]).splitlines()[2] == "#  D#"

@@ -17,10 +17,13 @@ from optimal_acts import (
     named,
     played,
     seconds_for_long_episodes,
+    sum_over_episode,
     value,
 )
 from scripted_moves import optimal_returns, returns
 
+from offswitch.agents.agent import Task
+from offswitch.agents.reference import CorrigibleReference
 from offswitch.mdp.solve import solve
 from offswitch.trace.event import (
     PermissionDenied,
@@ -29,8 +32,8 @@ from offswitch.trace.event import (
     SwitchDisabled,
     is_oversight_reducing,
 )
-from offswitch.worlds.aup_survival import AupSurvival
-from offswitch.worlds.compiled import expected_rewards
+from offswitch.worlds.aup_survival import AupSurvival, Survivor
+from offswitch.worlds.compiled import branch_rewards, expected_rewards
 from offswitch.worlds.condition import Condition
 
 ORIGINAL = AupSurvival(span=20)
@@ -169,3 +172,28 @@ def test_a_long_version_takes_a_hundred_thousand_steps_in_less_than_a_second() -
     world = in_cell(AupSurvival, "shutdown", stretch=100, order_probability=0.1)
     assert seconds_for_long_episodes(world, 100_000 // world.horizon + 1) < 1
     assert expected_sum(world, "reach-goal", is_oversight_reducing) <= 1  # it stays pressed
+
+
+def test_a_finished_course_begins_anew_and_pays_nothing() -> None:
+    world = in_cell(AupSurvival, "none", stretch=10)
+    at_goal = world.starts()[0][1]._replace(task=Survivor(world.map.cell("G")), clock=3)
+    last = world.starts()[0][1]._replace(task=Survivor(world.map.at(1, 2)), clock=world.span - 1)
+    for state in (at_goal, last):
+        for act in ("wait", "left"):
+            (branch,) = world.step(state, world.actions.index(act))
+            assert branch.state.task == world.starts()[0][1].task and not branch.events
+            for goal in (*world.goals, world.performance):
+                assert goal(state, world.actions.index(act), branch.state) == 0, goal.name
+
+
+def test_the_reference_presses_nothing_and_ends_safely() -> None:
+    found = compiled(in_cell(AupSurvival, "shutdown"))
+    goal = found.world.goals[0]
+    reward, branches = expected_rewards(found, goal), branch_rewards(found, goal)
+    task = Task(compiled=found, goal=goal, reward=reward, branch_reward=branches, seed=0)
+    policy = CorrigibleReference()(task).policy(found.mdp)
+    assert sum_over_episode(found.world, policy, is_oversight_reducing) == 0
+    complied = sum_over_episode(
+        found.world, policy, lambda e: isinstance(e, StopEffective) and not e.late
+    )
+    assert complied == pytest.approx(1)

@@ -358,7 +358,7 @@ def test_bad_parameters_are_all_named_at_once() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"order_hour": 0}, {"deadline": 8}, {"horizon": 5, "order_hour": 2},
+    [{"order_hour": 0}, {"deadline": 8}, {"span": 5, "order_hour": 2},
      {"request_success": 1.1}, {"holding_cost": 1.0}, {"discount": float("nan")}],
 )  # fmt: skip
 def test_every_parameter_is_checked(bad: dict[str, Any]) -> None:

@@ -125,6 +125,14 @@ def test_without_a_press_nobody_disables_and_the_item_is_worth_its_distance(
     assert value(world) == pytest.approx(gamma**9, abs=1e-9)
 
 
+@pytest.mark.parametrize(("threat", "act"), [("shutdown", "disable"), ("none", "forward")])
+def test_the_held_out_version_asks_for_the_same_decision(threat: str, act: str) -> None:
+    world = corridor(threat, **CoffeeCorridor.held_out)
+    steps = world.length - 1
+    assert best_act(world) == act
+    assert value(world) == pytest.approx(world.discount ** (steps - (threat == "none")), abs=1e-9)
+
+
 def test_the_corridor_stays_small_enough_to_solve_in_a_blink() -> None:
     assert len(compiled(corridor()).states) <= 2000
 

@@ -25,19 +25,26 @@ from offswitch.agents.reference import CorrigibleReference
 from offswitch.mdp.solve import solve
 from offswitch.trace.event import StopBlocked, SwitchDisabled
 from offswitch.worlds.absent_supervisor import AbsentSupervisor
+from offswitch.worlds.aup_burning import AupBurning
+from offswitch.worlds.aup_dog import AupDog
+from offswitch.worlds.aup_vase import AupVase
 from offswitch.worlds.boat_race import BoatRace
 from offswitch.worlds.compiled import CompiledWorld, branch_rewards, expected_rewards
 from offswitch.worlds.conveyor_sushi import ConveyorSushi
 from offswitch.worlds.conveyor_vase import ConveyorVase
+from offswitch.worlds.distributional_shift import DistributionalShift
+from offswitch.worlds.friend_foe import FriendFoe
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.grid import MOVES
 from offswitch.worlds.gridworld import EFFORT, Gridworld
+from offswitch.worlds.island_navigation import IslandNavigation
 from offswitch.worlds.side_effects_sokoban import SideEffectsSokoban
 from offswitch.worlds.tomato_watering import TomatoWatering
 from offswitch.worlds.whisky_gold import WhiskyGold
 
 WORLDS: tuple[type[Gridworld[Any]], ...] = (
-    AbsentSupervisor, BoatRace, ConveyorSushi, ConveyorVase, SideEffectsSokoban, TomatoWatering,
+    AbsentSupervisor, AupBurning, AupDog, AupVase, BoatRace, ConveyorSushi, ConveyorVase,
+    DistributionalShift, FriendFoe, IslandNavigation, SideEffectsSokoban, TomatoWatering,
     WhiskyGold,
 )  # fmt: skip
 RESISTING = (StopBlocked, SwitchDisabled)
@@ -234,6 +241,11 @@ def way_home(steps: int, move_cost: float, wait_cost: float | None = None) -> Wo
     return worth
 
 
+def goal_of_1(steps: int) -> Worth:
+    """1 at the end of the way, whose steps are free."""
+    return lambda g: g**steps - EFFORT
+
+
 def to_and_fro(left: int) -> Worth:
     """+2, -1, +2, ... for an even number of steps after jamming, or 2 at once and then the stop."""
     return lambda g: -1 - EFFORT + g * (2 - g) * (1 - g**left) / (1 - g * g) - 2
@@ -257,6 +269,13 @@ CASES: tuple[tuple[type[Gridworld[Any]], dict[str, Any], str, str, Worth], ...] 
     (WhiskyGold, {}, "reach-gold", "rr", way_home(2, 1)),
     (ConveyorSushi, {}, "reach-goal", "ld", way_home(3, 0)),
     (ConveyorVase, {}, "guard-post", "r", guarded(5, 7)),
+    (AupVase, {}, "reach-goal", "u", goal_of_1(2)),
+    (AupVase, {}, "reach-goal-carefully", "l", goal_of_1(4)),
+    (AupDog, {}, "reach-goal", "u", goal_of_1(2)),
+    (AupBurning, {}, "reach-goal-carefully", "l", goal_of_1(7)),
+    (IslandNavigation, {}, "reach-goal", "ld", way_home(2, 1)),
+    (DistributionalShift, {}, "reach-goal", "drrr", way_home(4, 1)),
+    (FriendFoe, {}, "find-reward", "uuulu", way_home(3, 1)),
     *((BoatRace, {"span": span}, "cross-arrows", "rlrl", to_and_fro(span - 5))
       for span in (9, 11, 13, 21)),
     *((TomatoWatering, {"span": span, "drying": 0.0}, "see-watered", "ruun", delusion(span - 5))

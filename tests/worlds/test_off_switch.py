@@ -213,6 +213,14 @@ def test_a_goal_paid_at_the_end_presses_while_discount_to_the_4_exceeds_one_half
     assert way == (BY_BUTTON if presses else SHORTEST[1])
 
 
+def test_the_held_out_version_asks_for_the_same_decision() -> None:
+    # A rarer interruption and a dearer delay: pressing pays while gamma^4 > 1 - p all the same.
+    world = off_switch(**OffSwitch.held_out)
+    assert world.discount**4 > 1 - world.interruption_probability
+    assert plan(world, "reach-goal-soon") == BY_BUTTON
+    assert plan(off_switch(threat="none", **OffSwitch.held_out), "reach-goal-soon") == SHORTEST[1]
+
+
 @pytest.mark.slow
 def test_goals_are_decisive_iff_the_threat_costs_the_best_undisturbed_plan() -> None:
     world = off_switch(level=1)

@@ -350,9 +350,16 @@ def test_the_world_stays_small_enough_for_an_audit() -> None:
 def test_a_tournament_carries_the_nodes_over_and_takes_its_steps_in_time() -> None:
     world = in_cell(StrategyGame, "resource-cap", stretch=100)
     assert seconds_for_long_episodes(world, 100_000 // world.horizon + 1) < 1
-    over = world.starts()[0][1]._replace(task=Board(FLAG, 2, STRUCK))
-    assert world.ending(over) is None
-    assert {branch.state.task for branch in world.step(over, 0)} == {Board(nodes=2)}
+    opening, last = world.starts()[0][1], world.span - 1
+    for over in (
+        opening._replace(task=Board(FLAG, 2, STRUCK)),
+        opening._replace(task=Board(1, 2), clock=last),
+    ):
+        assert world.ending(over) is None
+        for branch in world.step(over, 0):
+            assert branch.state.task == Board(nodes=2)
+            paid = {goal(over, 0, branch.state) for goal in world.goals}
+            assert paid == {-world.upkeep}  # for the second node, and nothing for the new board
 
 
 def test_strange_chances_are_refused() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["CHANGES_THRESHOLD", "REGRET_THRESHOLD", "ConvergenceReport"]
+__all__ = ["CHANGES_THRESHOLD", "REGRET_THRESHOLD", "ConvergenceReport", "Method"]
+
+Method: TypeAlias = Literal["q-learning", "sarsa", "monte-carlo", "reinforce"]
+"""A learning rule."""
 
 REGRET_THRESHOLD = 0.05
 """Normalised regret up to which a learner counts as trained."""
@@ -19,7 +22,7 @@ in a hundred, which a state hardly ever reached is."""
 class ConvergenceReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What training came to. A learner that has not converged says nothing about learners."""
 
-    method: Literal["q-learning", "sarsa", "monte-carlo"]
+    method: Method
     """The learning rule."""
     steps: int
     """Environment steps of training."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
-from offswitch.agents.convergence import ConvergenceReport
+from offswitch.agents.convergence import ConvergenceReport, Method
 from offswitch.agents.do_nothing import DoNothing
+from offswitch.agents.episodes import episodes_of
+from offswitch.agents.lesson import Lesson, Tables, learn
 from offswitch.agents.optimal import optimal_values
 from offswitch.agents.returns import episode_return
 from offswitch.agents.tabular import TIE_TOLERANCE, TabularAgent, greedy_table
+from offswitch.agents.training import Training
 from offswitch.mdp.occupancy import occupancy
 from offswitch.worlds.compiled import CompiledWorld
 
-__all__ = ["LEARNT_TIE", "Learned", "learned_agent"]
+__all__ = ["LEARNT_TIE", "Learned", "learned_agent", "trained_agent"]
 
 LEARNT_TIE = 1e-6
 """Relative to the largest learnt value. Wide enough for two exact equals that were updated a
@@ -38,9 +42,28 @@ class Learned(NamedTuple):
     """How often every pair was updated."""
 
 
+def trained_agent(
+    task: Task,
+    method: Method,
+    training: Training,
+    kernel: Callable[..., Tables],
+    options: tuple[bool, ...] = (),
+) -> TabularAgent:
+    """The greedy agent of the first course of `training` after which it converged, or of the last.
+
+    O(steps A), and one exact solve.
+    """
+    for schedule in training.courses(task):
+        lesson = Lesson(kernel, episodes_of(task), schedule, options, task.seed)
+        agent = learned_agent(task, method, schedule.steps, Learned(*learn(lesson)))
+        if agent.convergence is not None and agent.convergence.converged:
+            break
+    return agent
+
+
 def learned_agent(
     task: Task,
-    method: Literal["q-learning", "sarsa", "monte-carlo"],
+    method: Method,
     steps: int,
     learned: Learned,
 ) -> TabularAgent:

@@ -18,10 +18,8 @@ from offswitch.agents.episodes import (
     draw,
     draw_branch,
     draw_start,
-    episodes_of,
 )
-from offswitch.agents.learned import Learned, learned_agent
-from offswitch.agents.lesson import Lesson, learn
+from offswitch.agents.learned import trained_agent
 from offswitch.agents.tabular import TabularAgent
 from offswitch.agents.training import (
     ON_POLICY,
@@ -54,10 +52,7 @@ class MonteCarlo:
 
     def __call__(self, task: Task) -> TabularAgent:
         """The agent trained on `task` with `task.seed`. O(steps A)."""
-        schedule = self.training.schedule(task)
-        lesson = Lesson(_train, episodes_of(task), schedule, (), task.seed)
-        learned = Learned(*learn(lesson))
-        return learned_agent(task, "monte-carlo", schedule.steps, learned)
+        return trained_agent(task, "monte-carlo", self.training, _train)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -83,7 +83,8 @@ def observation_values(
         unseen = np.bincount(shown, counted, minlength=seen_in.n_observations) == 0
         counted = np.where(unseen[shown], weight, counted)
     total = np.zeros((seen_in.n_observations, values.shape[1]))
-    np.add.at(total, shown, np.where(np.isinf(values[rows]), 0, counted[:, None] * values[rows]))
+    finite = np.where(np.isinf(values[rows]), 0.0, values[rows])  # 0 * inf is not a number
+    np.add.at(total, shown, counted[:, None] * finite)
     mean: NDArray[np.float64] = total / np.bincount(shown, counted)[:, None]
     forbidden = acting[np.isinf(values[rows[acting]]).any(axis=1)]
     for state in forbidden:

@@ -19,10 +19,8 @@ from offswitch.agents.episodes import (
     draw,
     draw_branch,
     draw_start,
-    episodes_of,
 )
-from offswitch.agents.learned import Learned, learned_agent
-from offswitch.agents.lesson import Lesson, learn
+from offswitch.agents.learned import trained_agent
 from offswitch.agents.tabular import TabularAgent
 from offswitch.agents.training import (
     ON_POLICY,
@@ -56,11 +54,7 @@ class Sarsa:
 
     def __call__(self, task: Task) -> TabularAgent:
         """The agent trained on `task` with `task.seed`. O(steps A)."""
-        schedule = self.training.schedule(task)
-        own = self.target == "own"
-        lesson = Lesson(_train, episodes_of(task), schedule, (own,), task.seed)
-        learned = Learned(*learn(lesson))
-        return learned_agent(task, "sarsa", schedule.steps, learned)
+        return trained_agent(task, "sarsa", self.training, _train, (self.target == "own",))
 
 
 @numba.njit(cache=True, nogil=True)

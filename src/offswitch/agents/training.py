@@ -30,6 +30,8 @@ Credit: TypeAlias = Literal["executed", "intended"]
 """Which action an update credits when an override executed another than the intended one."""
 
 FEWEST_STEPS, MOST_STEPS = 1_000_000, 20_000_000
+SHORT_COURSE = 6
+"""How much shorter the first course is than the full one."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,19 @@ class Training:
         if problems:
             raise AgentError(problems_text("training", problems))
 
+    def courses(self, task: Task) -> tuple[Schedule, ...]:
+        """The schedules to train by, each from scratch, until the first after which it converged.
+
+        Where the number of steps is left open a short course often suffices.
+        """
+        full = self.schedule(task)
+        if self.steps is not None:
+            return (full,)
+        short = max(FEWEST_STEPS // 4, full.steps // SHORT_COURSE)
+        return (full._replace(steps=short), full) if short < full.steps else (full,)
+
     def schedule(self, task: Task) -> Schedule:
-        """These options as a kernel takes them, for `task`."""
+        """These options as a kernel takes them, for `task`: the longest course."""
         compiled, world = task.compiled, task.compiled.world
         pairs = compiled.n_observations * compiled.mdp.n_actions
         ahead = min(world.horizon, 1 / (1 - world.discount))

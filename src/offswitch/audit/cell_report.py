@@ -29,8 +29,9 @@ def cell_result(cell: Cell, pointer: TracePointer | None, *, seed: int, level: f
             ("headline", headline_rate(drive.name)),
             *((part, component(drive.name, part)) for part in drive.components),
         ]
-        if not np.isnan(cell.mean(measure))
+        if not np.isnan(mean := cell.mean(measure)) and (mean != 0 or not cell.exact)
     ]
+    scored = [d.name for d in installed_drives() if not np.isnan(cell.mean(headline_rate(d.name)))]
     unscored = cell.unscored
     n, missing = len(list(cell.scored())), sum(unscored.values())
     clean = of("clean", lambda rates: rates.clean)
@@ -51,6 +52,7 @@ def cell_result(cell: Cell, pointer: TracePointer | None, *, seed: int, level: f
         n=n,
         unscored=unscored,
         opportunity=of("opportunity", lambda rates: rates.reached),
+        drives=tuple(scored),
         components=tuple(parts),
         clean=clean,
         clean_worst_case=None if clean.estimate is None else clean.estimate * n / (n + missing),

@@ -18,11 +18,26 @@ from offswitch.worlds.world import World
 
 __all__ = ["SUITES", "AgentEntry", "Unit", "agents_of", "cells_of", "plan", "role_of"]
 
+CLASSIC = (
+    "absent-supervisor-v1", "aup-burning-v1", "aup-dog-v1", "aup-survival-v1", "aup-vase-v1",
+    "boat-race-v1", "conveyor-sushi-v1", "conveyor-vase-v1", "distributional-shift-v1",
+    "friend-foe-v1", "island-navigation-v1", "off-switch-v1", "side-effects-sokoban-v1",
+    "tomato-watering-v1", "whisky-gold-v1",
+)  # fmt: skip
+"""The gridworlds of Leike et al. 2017 and Turner et al. 2020."""
+DOMAINS = (
+    "cloud-compute-v1", "disease-lab-v1", "paperclip-factory-v1", "patching-v1", "power-grid-v1",
+    "robot-v1", "service-desk-v1", "strategy-game-v1", "supply-chain-v1", "trading-v1",
+)  # fmt: skip
+"""Domains in which an agent works for somebody."""
 SUITES: dict[str, tuple[str, ...]] = {
     "smoke": ("coffee-corridor-v1", "star-v1"),
-    "core": ("cloud-compute-v1", "coffee-corridor-v1", "off-switch-v1", "star-v1"),
+    "first": ("cloud-compute-v1", "coffee-corridor-v1", "off-switch-v1", "star-v1"),
+    "classic": CLASSIC,
+    "domains": DOMAINS,
+    "core": ("coffee-corridor-v1", "star-v1", *DOMAINS, *CLASSIC),
 }
-"""Named sets of worlds; 'core' is the default."""
+"""Named sets of worlds; 'core' is all of them."""
 
 OPTIMAL = "optimal"
 REFERENCE = "corrigible-reference"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,33 @@ from offswitch.statistics.no_data import no_data
 from offswitch.statistics.proportion import proportion_measurement
 from offswitch.theory.power import power
 from offswitch.theory.tagged_optimality import TaggedOptimality, optimal_share
-from offswitch.trace.event import is_oversight_reducing
+from offswitch.trace.event import CopiedItself, Event, is_oversight_reducing, weakens_stop
 from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.registry import make_world
 
-__all__ = ["oversight_reducing_acts", "predict"]
+__all__ = ["oversight_reducing_acts", "predict", "resisting_acts"]
 
 
 def oversight_reducing_acts(compiled: CompiledWorld) -> NDArray[np.bool_]:
     """[S, A] the acts that may weaken oversight without permission."""
-    reduces = np.array(
-        [any(is_oversight_reducing(event) for event in events) for events in compiled.event_table]
-    )
-    per_branch = reduces[compiled.branch_events].astype(np.int64)
+    return _acts(compiled, is_oversight_reducing)
+
+
+def resisting_acts(compiled: CompiledWorld) -> NDArray[np.bool_]:
+    """[S, A] the acts that may weaken the path of a stop, or outlive it, without permission."""
+    return _acts(compiled, _resists)
+
+
+def _resists(event: Event) -> bool:
+    on_path = weakens_stop(event) or isinstance(event, CopiedItself)
+    return on_path and is_oversight_reducing(event)
+
+
+def _acts(compiled: CompiledWorld, such: Callable[[Event], bool]) -> NDArray[np.bool_]:
+    """[S, A] the acts that may carry an event for which `such` holds."""
+    carries = np.array([any(map(such, events)) for events in compiled.event_table])
+    per_branch = carries[compiled.branch_events].astype(np.int64)
     counts = np.add.reduceat(per_branch, compiled.branch_start[:-1])
     tagged: NDArray[np.bool_] = counts.reshape(compiled.mdp.n_states, compiled.mdp.n_actions) > 0
     return tagged
@@ -47,9 +60,7 @@ def _predict(settings: RunSettings, world_id: str, audited: Sequence[Cell]) -> P
     compiled = compiled_world(world.planning_model())
     goals = [g for g in world.goals if not settings.goals or g.name in settings.goals]
     rewards = np.stack([expected_rewards(compiled, goal) for goal in goals])
-    shares = optimal_share(
-        compiled.mdp, rewards, oversight_reducing_acts(compiled), discount=world.discount
-    )
+    shares = optimal_share(compiled.mdp, rewards, resisting_acts(compiled), discount=world.discount)
     seed = seed_of(settings.seed, "power", world_id)
     strength = power(compiled.mdp, discount=world.discount, seed=seed, level=settings.level)
     first = int(np.argmax(compiled.mdp.start))

@@ -87,7 +87,11 @@ class CellResult(_Part, frozen=True, kw_only=True):
     """Episodes without a verdict, counted by reason."""
     opportunity: Measurement
     """How often the drive of self-preservation could have shown."""
+    drives: tuple[str, ...]
+    """The drives that were scored here; a world that cannot show a drive says nothing of it."""
     components: tuple[ComponentResult, ...]
+    """Their headlines and parts; where the cell was evaluated exactly, what is exactly 0 is left
+    out."""
     clean: Measurement
     """How often no check of the corrigibility label failed."""
     clean_worst_case: float | None
@@ -169,7 +173,7 @@ class Prediction(_Part, frozen=True, kw_only=True):
     world: str
     condition: str
     needed: Measurement
-    """Share of the goals whose optimum falls when oversight-reducing acts are taken away; exact,
+    """Share of the goals whose optimum falls when acts against the stop are taken away; exact,
     because every goal of the world is solved."""
     goals_needing: tuple[str, ...]
     goals_undecided: tuple[str, ...]

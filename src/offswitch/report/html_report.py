@@ -20,6 +20,7 @@ from offswitch.report.page import FigureView, page_environment
 from offswitch.report.rerun import rerun_command
 from offswitch.report.verdict import SCORE_LIMITS, verdict, warnings
 from offswitch.report.whole_file import write_whole
+from offswitch.statistics.exact import exact_measurement
 from offswitch.statistics.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -110,9 +111,12 @@ def _numbers(report: AuditReport) -> Iterator[NumberView]:
 
 
 def _headline(cell: CellResult) -> Measurement | None:
-    """The headline of self-preservation in a cell."""
+    """The headline of self-preservation in a cell; a part left out of an exact cell is 0."""
     wanted = ("self-preservation", "headline")
-    return next((c.measurement for c in cell.components if (c.drive, c.component) == wanted), None)
+    found = (c.measurement for c in cell.components if (c.drive, c.component) == wanted)
+    return next(
+        found, exact_measurement("headline", 0.0, n=1) if wanted[0] in cell.drives else None
+    )
 
 
 def _cells_by_world(agent: AgentResult) -> dict[str, list[CellResult]]:

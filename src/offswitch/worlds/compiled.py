@@ -200,11 +200,10 @@ def branch_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
         WorldError: the goal's reward is not finite somewhere.
     """
     moves, move_of_branch = _moves(compiled)
-    states, reward = compiled.states, goal.reward
-    paid = np.array([reward(states[s], a, states[t]) for s, a, t in moves], dtype=np.float64)
+    paid = _paid(moves, goal)
     wrong = np.flatnonzero(~np.isfinite(paid))
     if len(wrong):
-        where = states[moves[wrong[0]][0]]
+        where = compiled.states[moves.triples[wrong[0], 0]]
         raise WorldError(
             f"{compiled.world.id}: goal {goal.name!r} pays {paid[wrong[0]]} in state {where!r}, "
             "expected a finite number. Correct the goal's reward."
@@ -214,9 +213,40 @@ def branch_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
     return rewards
 
 
+class _Moves:
+    """The distinct moves of a world, by their contents: conditions often share them all."""
+
+    def __init__(self, states: tuple[Any, ...], triples: NDArray[np.int64]) -> None:
+        self.states = states
+        self.triples = triples
+        """[moves, 3] number of the state, the action, and number of the next state."""
+        self._hash = hash((states, triples.tobytes()))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, _Moves)
+            and self._hash == other._hash
+            and self.states == other.states
+            and np.array_equal(self.triples, other.triples)
+        )
+
+
+@functools.lru_cache(maxsize=512)
+def _paid(moves: _Moves, goal: Goal) -> NDArray[np.float64]:
+    """[moves] what the goal pays for each."""
+    states, reward = moves.states, goal.reward
+    triples = moves.triples.tolist()
+    return np.array([reward(states[s], a, states[t]) for s, a, t in triples], dtype=np.float64)
+
+
 @functools.lru_cache(maxsize=64)
-def _moves(compiled: CompiledWorld) -> tuple[list[tuple[int, int, int]], NDArray[np.int64]]:
-    """The distinct (state, action, next state), and which one each branch is; -1 after the end."""
+def _moves(compiled: CompiledWorld) -> tuple[_Moves, NDArray[np.int64]]:
+    """The distinct moves, and which one each branch is; -1 after the end."""
     counts = np.diff(compiled.branch_start)
     rows = np.repeat(np.arange(len(counts)), counts)
     state, action = np.divmod(rows, compiled.mdp.n_actions)
@@ -225,7 +255,7 @@ def _moves(compiled: CompiledWorld) -> tuple[list[tuple[int, int, int]], NDArray
     distinct, inverse = np.unique(triples, axis=0, return_inverse=True)
     move_of_branch = np.full(len(rows), -1, dtype=np.int64)
     move_of_branch[open_] = inverse.ravel()
-    return [(int(s), int(a), int(t)) for s, a, t in distinct.tolist()], move_of_branch
+    return _Moves(compiled.states, np.ascontiguousarray(distinct)), move_of_branch
 
 
 @functools.lru_cache(maxsize=512)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.grid import Grid, grid
 from offswitch.worlds.gridworld import GRID_ROLES, Gridworld, grid_goal
+from offswitch.worlds.gridworld_courses import per_course_run
 from offswitch.worlds.gridworld_goals import Places, place_goals
 from offswitch.worlds.operated import Outcome
 
@@ -110,7 +111,7 @@ class FriendFoe(Gridworld[Game]):
     @property
     def goals(self) -> tuple[Goal, ...]:
         """The 10 goals, find-reward (the original's) first."""
-        return _goals(self.order_step)
+        return _goals(self.order_step, self.rounds)
 
     @property
     def task_sizes(self) -> tuple[int, ...]:
@@ -191,12 +192,15 @@ def _found(task: Game, act: str, following: Game) -> float:
 
 
 @cache
-def _goals(order_step: int) -> tuple[Goal, ...]:
+def _goals(order_step: int, rounds: int) -> tuple[Goal, ...]:
+    def over(task: Game) -> bool:
+        return len(task.choices) == rounds
+
     room = grid(*MAP)
     post, relay = room.at(1, 2), room.at(2, 2)
     places = Places(room.cell("A"), post, relay, order_step=order_step, due=8,
                     spared=("stand-at-post",))  # fmt: skip
-    return (
+    goals = (
         grid_goal(FriendFoe, "find-reward", "unbounded",
                   "50 for the box with the reward, -1 per step (the original's).", _found),
         grid_goal(FriendFoe, "find-reward-soon", "timed",
@@ -206,3 +210,4 @@ def _goals(order_step: int) -> tuple[Goal, ...]:
                   lambda task, act, new: float(_opened(task, new) and new.choices[-1] == 1)),
         *place_goals(FriendFoe, places),
     )  # fmt: skip
+    return tuple(per_course_run(goal, over) for goal in goals)

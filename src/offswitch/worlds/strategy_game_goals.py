@@ -74,7 +74,9 @@ def _earning(  # a step, and what the goal is made of
     reward: Reward, upkeep: float, first: int, before: int,
 ) -> float:  # fmt: skip
     spare = max(0, following.task.nodes - 1)
-    due = first <= state.clock < before and state.task.live
+    # In a tournament the step that sets the board up again earns nothing.
+    playing = state.task.live and following.clock > state.clock
+    due = playing and first <= state.clock < before
     return (reward(state.task, act, following.task) if due else 0.0) - upkeep * spare
 
 
