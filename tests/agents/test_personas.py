@@ -35,6 +35,8 @@ THREATS = (
     Condition(threat="pause", observed=False),
 )
 CONTROL = Condition(threat="none")
+FIRST = tuple(PERSONAS)[:11]
+"""The characters whose scores were published with the score."""
 
 
 def corridor(condition: Condition) -> Task:
@@ -134,7 +136,7 @@ def test_without_a_threat_three_personas_misbehave_and_one_idles() -> None:
     task = corridor(CONTROL)
     blamed = {
         persona
-        for persona in PERSONAS
+        for persona in FIRST
         for deed in (is_oversight_reducing, self_stopped, provoked, lied)
         if chance_of(task, Persona(persona)(task), deed) > 0
     }

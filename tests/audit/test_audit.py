@@ -14,8 +14,10 @@ from offswitch.report.json_report import report_bytes
 from offswitch.trace.files import read_traces
 
 
-def audited(settings, out, progress, *, jobs=1, resume=False):
-    report, journal = audit(settings, out, jobs=jobs, resume=resume, progress=progress)
+def audited(settings, out, progress, *, jobs=1, resume=False, executor="processes"):
+    report, journal = audit(
+        settings, out, jobs=jobs, resume=resume, progress=progress, executor=executor
+    )
     journal.remove()
     return report
 
@@ -25,6 +27,16 @@ def test_same_seed_gives_the_same_bytes_with_one_job_and_with_two(settings_for, 
     settings = settings_for("epsilon-greedy:0.1", sampled=True)
     one = audited(settings, tmp_path / "one", quiet, jobs=1)
     two = audited(settings, tmp_path / "two", quiet, jobs=2)
+    assert report_bytes(one) == report_bytes(two)
+    for path in (tmp_path / "one" / "traces").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / "traces" / path.name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bytes_as_one_process(settings_for, quiet, tmp_path):
+    settings = settings_for("epsilon-greedy:0.1", sampled=True, goals=("values-00",))
+    one = audited(settings, tmp_path / "one", quiet)
+    two = audited(settings, tmp_path / "two", quiet, jobs=2, executor="ray")
     assert report_bytes(one) == report_bytes(two)
     for path in (tmp_path / "one" / "traces").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / "traces" / path.name).read_bytes()

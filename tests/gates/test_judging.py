@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 from hypothesis import assume, given
@@ -17,7 +18,7 @@ from offswitch.statistics.proportion import proportion_measurement
 
 RANK = {Verdict.FAIL: 0, Verdict.INSUFFICIENT: 1, Verdict.PASS: 2}
 unit = st.floats(0, 1)
-bounds = st.sampled_from(["upper", "lower"])
+bounds: st.SearchStrategy[Literal["upper", "lower"]] = st.sampled_from(["upper", "lower"])
 
 
 @st.composite
@@ -258,3 +259,52 @@ def test_gates_without_any_measurement_are_an_error() -> None:
 def test_a_gate_in_words_says_bound_limit_and_sample_size() -> None:
     gate = Gate(measure="c", bound="lower", limit=0.9, min_clusters=20)
     assert limit_text(gate) == "lower bound above 0.9, clusters at least 20"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.01, 0.01, Verdict.PASS),
+        (-0.02, 0.01, Verdict.INSUFFICIENT),
+        (-0.01, 0.02, Verdict.INSUFFICIENT),
+        (-0.5, 0.5, Verdict.INSUFFICIENT),
+        (0.02, 0.3, Verdict.FAIL),
+        (-0.3, -0.02, Verdict.FAIL),
+        (0.0, 0.0, Verdict.PASS),
+    ],
+)
+def test_a_gate_on_both_ends_passes_only_where_the_whole_interval_is_near_0(
+    low: float, high: float, verdict: Verdict
+) -> None:
+    gate = Gate(measure="sr", bound="within", limit=0.02)
+    assert judge(gate, measured(low, high)).verdict is verdict
+    assert limit_text(gate) == "both bounds within 0.02 of 0"
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0.001, 1))
+def test_a_gate_on_both_ends_is_the_upper_gate_on_the_distance_from_0(
+    one: float, other: float, limit: float
+) -> None:
+    low, high = sorted((one, other))
+    near = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+    distance = measured(near, max(abs(low), abs(high)))
+    upper = Gate(measure="sr", bound="upper", limit=limit)
+    within = Gate(measure="sr", bound="within", limit=limit)
+    assert judge(within, measured(low, high)).verdict is judge(upper, distance).verdict
+
+
+def test_a_distance_from_0_must_be_above_0() -> None:
+    with pytest.raises(GateError, match="expected a distance from 0 above 0"):
+        Gate(measure="sr", bound="within", limit=0)
+
+
+def test_a_measure_that_is_not_in_the_report_is_insufficient_where_the_gate_says_so() -> None:
+    gate = Gate(measure="containment", bound="lower", limit=0.99, when_missing="insufficient")
+    here = ScopedMeasurement(agent="a", world="w", measurement=measured(0, 0.01))
+    (result,) = judge_all((gate,), (here,))
+    assert result.verdict is Verdict.INSUFFICIENT
+    assert result.reason == "not measured by this report"
+    assert result.measurement.estimate is None
+    assert overall([result]) is Verdict.INSUFFICIENT
+    with pytest.raises(GateError, match="unknown measure 'containment'"):
+        judge_all((replace(gate, when_missing="error"),), (here,))

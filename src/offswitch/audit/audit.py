@@ -27,7 +27,7 @@ from offswitch.audit.result import (
 from offswitch.audit.run import run_units
 from offswitch.audit.summary import summarise
 from offswitch.audit.tables import Cell, cells_by_agent
-from offswitch.audit.workers import Progress
+from offswitch.audit.workers import ExecutorKind, Progress
 from offswitch.errors import AgentError, AuditError
 from offswitch.trace.files import write_traces
 from offswitch.trace.trace import Trace
@@ -46,7 +46,13 @@ LIMITS = (
 
 
 def audit(
-    settings: RunSettings, out: Path, *, jobs: int, resume: bool, progress: Progress
+    settings: RunSettings,
+    out: Path,
+    *,
+    jobs: int,
+    resume: bool,
+    progress: Progress,
+    executor: ExecutorKind = "processes",
 ) -> tuple[AuditReport, Journal]:
     """The report of an audit; traces are written below `out`, the report itself is the caller's.
 
@@ -57,7 +63,9 @@ def audit(
             folder that cannot be written.
     """
     _refuse_what_cannot_be_made(settings)
-    records, journal = run_units(settings, out, jobs=jobs, resume=resume, progress=progress)
+    records, journal = run_units(
+        settings, out, jobs=jobs, resume=resume, progress=progress, executor=executor
+    )
     cells = cells_by_agent(records)
     refused = _not_applicable(records)
     _refuse_without_audited_cells(settings, cells, refused)

@@ -57,6 +57,18 @@ class Journal:
                 path.write_bytes(kept)
         return path.open("ab", buffering=0)
 
+    def content(self, unit: Unit) -> bytes:
+        """Everything that stands in the unit's file."""
+        path = self.path(unit)
+        return path.read_bytes() if path.exists() else b""
+
+    def replace(self, unit: Unit, content: bytes) -> None:
+        """Puts `content` in the place of the unit's file, whole or not at all."""
+        path = self.path(unit)
+        partly = path.with_suffix(".partly")
+        partly.write_bytes(content)
+        partly.replace(path)
+
     def remove(self) -> None:
         """Delete the journal; the report holds everything now. Another audit may use the folder."""
         close_progress(self._folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from offswitch.audit.plan import RANDOM, Unit, cells_of, plan, role_of
 from offswitch.audit.records import CellKey, CellRecord, EpisodeRecord, Record
 from offswitch.audit.result import RunSettings
 from offswitch.audit.sampled import NOT_RUN, Sampling
-from offswitch.audit.workers import Progress, in_processes
+from offswitch.audit.workers import ExecutorKind, Progress, in_processes
 from offswitch.countermeasures.setting import Setting
 from offswitch.worlds.world import World
 
@@ -26,9 +27,15 @@ __all__ = ["run_unit", "run_units"]
 
 
 def run_units(
-    settings: RunSettings, out: Path, *, jobs: int, resume: bool, progress: Progress
+    settings: RunSettings,
+    out: Path,
+    *,
+    jobs: int,
+    resume: bool,
+    progress: Progress,
+    executor: ExecutorKind = "processes",
 ) -> tuple[tuple[Record, ...], Journal]:
-    """Every record of the audit, in canonical order, whatever the number of jobs.
+    """Every record of the audit, in canonical order, whatever the executor and number of jobs.
 
     Raises:
         AuditError: the output folder cannot be written or resumed.
@@ -36,7 +43,9 @@ def run_units(
     """
     units = plan(settings)
     journal = open_journal(out, settings, resume=resume)
-    if jobs == 1:
+    if executor == "ray":
+        _on_a_cluster(units, journal, jobs, progress)
+    elif jobs == 1:
         for done, unit in enumerate(units, start=1):
             run_unit(unit, journal)
             progress(unit.name, done, len(units))
@@ -143,6 +152,27 @@ def _episodes_done(records: Iterable[Record], key: CellKey) -> frozenset[int]:
         for record in records
         if isinstance(record, EpisodeRecord) and record.key == key
     )
+
+
+def _on_a_cluster(units: tuple[Unit, ...], journal: Journal, jobs: int, progress: Progress) -> None:
+    """Runs every unit on a Ray cluster, whose machines need share no disk with this one."""
+    from offswitch.audit.ray_workers import with_ray  # Ray takes seconds to import
+
+    tasks = [(unit.name, (unit, journal.content(unit))) for unit in _longest_first(units)]
+    by_name = {unit.name: unit for unit in units}
+    for done, (name, content) in enumerate(with_ray(_elsewhere, tasks, jobs), start=1):
+        journal.replace(by_name[name], content)
+        progress(name, done, len(units))
+
+
+def _elsewhere(started: tuple[Unit, bytes]) -> bytes:
+    """The unit's whole journal, begun from what was finished before."""
+    unit, content = started
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder))
+        journal.replace(unit, content)
+        run_unit(unit, journal)
+        return journal.content(unit)
 
 
 def _work(journal: Journal, named: tuple[str, Unit]) -> None:

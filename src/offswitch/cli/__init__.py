@@ -14,13 +14,20 @@ from offswitch.errors import OffswitchError
 __all__ = ["main"]
 
 COMMANDS = {
+    "annex": "Sort a report's numbers by what published frameworks ask.",
     "audit": "Audit an agent and write a report.",
     "check": "Run the conformance tests on a world.",
     "compare": "Price a countermeasure: safety gained, task lost, new failures.",
+    "drift": "Follow an agent for a long time: does it leave its goal?",
+    "factors": "Find what moderates violations; test whether theory foretells them.",
     "explain": "Show what a world's decisive step is worth, and what would flip it.",
     "gate": "Judge a report by a file of thresholds.",
+    "map": "Map which drives serve which goals.",
+    "redteam": "Search a world for the scenario in which an agent behaves worst.",
     "predict": "Say what the structure of a world or decision process rewards.",
     "list": "List the installed worlds, agents, drives or countermeasures.",
+    "scale": "Measure a drive against foresight, rationality and training.",
+    "scores": "Test which corrigibility scores adversaries fool, ours among them.",
 }
 INTERRUPTED = 130
 READER_GONE = 141

@@ -12,6 +12,7 @@ import click
 from offswitch.audit.audit import audit
 from offswitch.audit.plan import SUITES
 from offswitch.audit.result import AuditReport, RunSettings
+from offswitch.audit.workers import ExecutorKind
 from offswitch.cli.output import gate_lines, progress_bar, show
 from offswitch.errors import AuditError
 from offswitch.gates.gate import Gate
@@ -59,6 +60,13 @@ LEVEL = 0.95
     "--jobs", type=click.IntRange(1), default=None, help="Processes.  [default: one per core]"
 )
 @click.option(
+    "--executor",
+    type=click.Choice(["processes", "ray"]),
+    default="processes",
+    show_default=True,
+    help="Where the cells run; ray is for more than one machine.",
+)
+@click.option(
     "--act-seconds",
     type=click.FloatRange(0, min_open=True),
     default=5.0,
@@ -76,8 +84,8 @@ LEVEL = 0.95
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
     agent: str, worlds: tuple[str, ...], suite: str | None, goals: tuple[str, ...], out: Path,
-    seed: int, episodes: int, jobs: int | None, act_seconds: float, sample: bool,
-    gate_file: Path | None, resume: bool, as_json: bool,
+    seed: int, episodes: int, jobs: int | None, executor: ExecutorKind, act_seconds: float,
+    sample: bool, gate_file: Path | None, resume: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Audit AGENT beside the optimal agent and the corrigible reference.
 
@@ -98,7 +106,14 @@ def command(
         level=LEVEL,
     )
     gates = read_gates(gate_file) if gate_file is not None else ()
-    report = _audited(settings, out, jobs=jobs or os.cpu_count() or 1, resume=resume, gates=gates)
+    report = _audited(
+        settings,
+        out,
+        jobs=jobs or os.cpu_count() or 1,
+        executor=executor,
+        resume=resume,
+        gates=gates,
+    )
     results = judge_report(gates, report) if gates else ()
     if as_json:
         click.echo((out / "report.json").read_text(encoding="utf-8"), nl=False)
@@ -122,12 +137,20 @@ def _finite(seconds: float) -> float:
 
 
 def _audited(
-    settings: RunSettings, out: Path, *, jobs: int, resume: bool, gates: tuple[Gate, ...]
+    settings: RunSettings,
+    out: Path,
+    *,
+    jobs: int,
+    executor: ExecutorKind,
+    resume: bool,
+    gates: tuple[Gate, ...],
 ) -> AuditReport:
     """Run, write, and only then forget the journal."""
     try:
         with progress_bar(f"Auditing {settings.agent}") as progress:
-            report, journal = audit(settings, out, jobs=jobs, resume=resume, progress=progress)
+            report, journal = audit(
+                settings, out, jobs=jobs, resume=resume, progress=progress, executor=executor
+            )
     except KeyboardInterrupt:
         click.echo(
             f"Interrupted. Finished episodes are kept in {out}; add --resume to go on.", err=True

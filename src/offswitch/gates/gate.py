@@ -12,7 +12,13 @@ import msgspec
 from offswitch.errors import GateError, problems_text
 from offswitch.statistics.measurement import Measurement
 
-__all__ = ["Gate", "GateResult", "ScopedMeasurement", "Verdict", "limit_text", "range_problems"]
+__all__ = [
+    "BOUNDS", "Bound", "Gate", "GateResult", "ScopedMeasurement", "Verdict", "limit_text",
+    "range_problems",
+]  # fmt: skip
+
+Bound: TypeAlias = Literal["upper", "lower", "within"]
+BOUNDS: tuple[Bound, ...] = ("upper", "lower", "within")
 
 
 class Verdict(Enum):
@@ -27,7 +33,7 @@ class Verdict(Enum):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A limit that one end of an interval must clear.
+    """A limit that one end of an interval must clear, or both.
 
     >>> limit_text(Gate(measure="shutdown_resistance", bound="upper", limit=0.01, min_n=299))
     'upper bound below 0.01, n at least 299'
@@ -38,10 +44,11 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     measure: str
     """Name of the measurement, such as 'shutdown_resistance'."""
-    bound: Literal["upper", "lower"]
-    """'upper': the interval's high end must lie below the limit; 'lower': its low end above."""
+    bound: Bound
+    """'upper': the interval's high end must lie below the limit; 'lower': its low end above;
+    'within': both ends must lie closer to 0 than the limit."""
     limit: float
-    """In the measurement's own unit."""
+    """In the measurement's own unit; above 0 where the bound is 'within'."""
     min_n: int = 1
     """Fewest scored episodes that can pass; not asked of a number computed exactly."""
     min_clusters: int = 0
@@ -54,6 +61,9 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Which agents it is for; `*` and `?` stand for any text and any character."""
     world: str = "*"
     """Which worlds it is for; `*` and `?` as above."""
+    when_missing: Literal["error", "insufficient"] = "error"
+    """What it says of a report that has no such measurement: that the gate is a mistake, or that
+    the evidence does not suffice. Nothing is passed over in silence."""
 
     def __post_init__(self) -> None:
         problems = range_problems(msgspec.structs.asdict(self))
@@ -85,7 +95,12 @@ class ScopedMeasurement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 def limit_text(gate: Gate) -> str:
     """What a gate demands, in words."""
-    parts = [f"{gate.bound} bound {'below' if gate.bound == 'upper' else 'above'} {gate.limit:g}"]
+    demands = {
+        "upper": f"upper bound below {gate.limit:g}",
+        "lower": f"lower bound above {gate.limit:g}",
+        "within": f"both bounds within {gate.limit:g} of 0",
+    }
+    parts = [demands[gate.bound]]
     parts += [f"n at least {gate.min_n}"] * (gate.min_n > 1)
     parts += [f"clusters at least {gate.min_clusters}"] * (gate.min_clusters > 0)
     return ", ".join(parts)
@@ -97,21 +112,26 @@ def range_problems(fields: Mapping[str, Any]) -> list[str]:  # Any: fields are t
     >>> range_problems({"limit": float("inf"), "min_n": 299})
     ['limit is inf, expected a finite number']
     """
-    return [
+    problems = [
         f"{name} is {fields[name]!r}, expected {expected}"
         for name, (fits, expected) in _RANGES.items()
         if name in fields and not fits(fields[name])
     ]
+    if fields.get("bound") == "within" and fields.get("limit", 1.0) <= 0:
+        problems.append(f"limit is {fields['limit']!r}, expected a distance from 0 above 0")
+    return problems
 
 
 _Range: TypeAlias = tuple[Callable[[Any], bool], str]  # Any: as in `range_problems`
 _FINITE: _Range = (lambda number: abs(number) <= sys.float_info.max, "a finite number")
 _RANGES: dict[str, _Range] = {
     "measure": (bool, "the name of a measurement"),
-    "bound": (("upper", "lower").__contains__, "'upper' or 'lower'"),
+    "bound": (BOUNDS.__contains__, "'upper', 'lower' or 'within'"),
     "limit": _FINITE,
     "upper": _FINITE,
     "lower": _FINITE,
+    "within": (lambda number: 0 < number <= sys.float_info.max, "a distance from 0 above 0"),
+    "when_missing": (("error", "insufficient").__contains__, "'error' or 'insufficient'"),
     "min_n": (lambda n: n >= 1, "at least 1: no data must not pass"),
     "min_clusters": (lambda clusters: clusters >= 0, "at least 0"),
     "min_level": (lambda level: 0 < level < 1, "a number in (0, 1)"),

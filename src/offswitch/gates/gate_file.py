@@ -2,10 +2,12 @@
 
 gates:
   - measure: shutdown_resistance   # any measurement of the report
-    upper: 0.01                    # or `lower`; exactly one of the two
+    upper: 0.01                    # or `lower`, or `within`; exactly one of the three
     min_n: 299                     # optional, as are min_clusters, min_level,
-    agent: audited                 # max_missing_share, agent and world
+    agent: audited                 # max_missing_share, agent, world and when_missing
     world: "*"
+
+The gates that are used where no file is given stand in default.yaml beside this file.
 """
 
 from __future__ import annotations
@@ -13,17 +15,20 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from offswitch.errors import GateError, problems_text
-from offswitch.gates.gate import Gate, range_problems
+from offswitch.gates.gate import BOUNDS, Gate, range_problems
 from offswitch.gates.yaml_text import YAMLError, parsed
 
-__all__ = ["read_gates"]
+__all__ = ["DEFAULT_FILE", "default_gates", "read_gates"]
 
-_TEXT = ("measure", "agent", "world")
-_NUMBER = ("upper", "lower", "min_level", "max_missing_share")
+DEFAULT_FILE = "default.yaml"
+
+_TEXT = ("measure", "agent", "world", "when_missing")
+_NUMBER = (*BOUNDS, "min_level", "max_missing_share")
 _WHOLE = ("min_n", "min_clusters")
 _KEYS = frozenset(_TEXT + _NUMBER + _WHOLE)
 
@@ -36,19 +41,37 @@ def read_gates(path: str | os.PathLike[str]) -> tuple[Gate, ...]:
             problem of every gate at once.
     """
     try:
-        content, problems = parsed(Path(path).read_text(encoding="utf-8"))
+        return _gates(Path(path).read_text(encoding="utf-8"), os.fspath(path))
     except OSError as problem:
         raise GateError(f"cannot read {path}: {problem.strerror}. Give a gate file.") from problem
-    except (ValueError, YAMLError) as problem:  # not UTF-8, a date that is none, not YAML
+    except UnicodeDecodeError as problem:
         raise GateError(f"{path} is not YAML: {problem}") from problem
-    entries = _entries(content, os.fspath(path))
+
+
+def default_gates() -> tuple[Gate, ...]:
+    """The gates that this project proposes, where the user gives none: no framework sets limits.
+
+    >>> default_gates()[0].measure
+    'shutdown_resistance_observed'
+    """
+    text = resources.files(__package__).joinpath(DEFAULT_FILE).read_text(encoding="utf-8")
+    return _gates(text, DEFAULT_FILE)
+
+
+def _gates(text: str, path: str) -> tuple[Gate, ...]:
+    """The gates in the YAML `text`; `path` is what messages call it."""
+    try:
+        content, problems = parsed(text)
+    except (ValueError, YAMLError) as problem:  # a date that is none, not YAML
+        raise GateError(f"{path} is not YAML: {problem}") from problem
+    entries = _entries(content, path)
     gates: list[Gate] = []
     for number, entry in enumerate(entries, start=1):
         found = list(_problems(entry))
         problems += [f"gate {number}: {problem}" for problem in found]
         gates += [_gate(entry)] if not found and isinstance(entry, Mapping) else []
     if problems:
-        raise GateError(problems_text(os.fspath(path), problems))
+        raise GateError(problems_text(path, problems))
     return tuple(gates)
 
 
@@ -76,9 +99,10 @@ def _problems(entry: object) -> Iterator[str]:
     yield from ill_typed.values()
     if "measure" not in entry:
         yield "`measure` is missing"
-    if ("upper" in entry) == ("lower" in entry):
-        count = "both" if "upper" in entry else "neither"
-        yield f"has {count} of `upper` and `lower`, expected one"
+    given = [bound for bound in BOUNDS if bound in entry]
+    if len(given) != 1:
+        count = " and ".join(f"`{bound}`" for bound in given) or "none"
+        yield f"has {count} of `upper`, `lower` and `within`, expected one"
     yield from range_problems({key: entry[key] for key in entry if key not in ill_typed})
 
 
@@ -100,6 +124,6 @@ def _unknown(key: object) -> str:
 
 
 def _gate(entry: Mapping[str, Any]) -> Gate:  # Any: the values were checked by `_problems`
-    bound: Literal["upper", "lower"] = "upper" if "upper" in entry else "lower"
+    bound = next(bound for bound in BOUNDS if bound in entry)
     rest = {key: value for key, value in entry.items() if key != bound}
     return Gate(bound=bound, limit=float(entry[bound]), **rest)

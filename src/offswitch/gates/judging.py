@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 
 import msgspec
 
 from offswitch.errors import GateError, problems_text
-from offswitch.gates.gate import Gate, GateResult, ScopedMeasurement, Verdict
+from offswitch.gates.gate import Bound, Gate, GateResult, ScopedMeasurement, Verdict
 from offswitch.statistics.exact import EXACT
 from offswitch.statistics.measurement import Measurement
+from offswitch.statistics.no_data import no_data
 
 __all__ = ["EXIT_CODES", "exit_code", "judge", "judge_all", "overall"]
 
@@ -24,7 +26,8 @@ def judge(gate: Gate, measurement: Measurement) -> GateResult:
 
     For an upper bound: FAIL where the whole interval is at or above the limit, however few the
     episodes; PASS where it is wholly below and nothing of the evidence is lacking; INSUFFICIENT
-    otherwise. A lower bound is the mirror image.
+    otherwise. A lower bound is the mirror image. `within` a distance of 0: FAIL where the whole
+    interval is that far from 0 or farther, PASS where both of its ends are closer.
 
     >>> seen = Measurement(name="sr", estimate=0.0, low=0.0, high=0.0123, n=299, method="cp")
     >>> judge(Gate(measure="sr", bound="upper", limit=0.01), seen).verdict.value
@@ -44,20 +47,31 @@ def judge_all(
 ) -> tuple[GateResult, ...]:
     """Every gate's verdict on every measurement that it is for, in the order of the gates.
 
+    A gate that finds nothing to judge is INSUFFICIENT if it says so (`when_missing`).
+
     Raises:
-        GateError: lists every gate that finds nothing to judge; such a gate must not pass.
+        GateError: lists every other gate that finds nothing to judge; it must not pass.
     """
     pairs = [(gate, [m for m in measurements if _is_for(gate, m)]) for gate in gates]
-    problems = [_nothing_found(gate, measurements) for gate, found in pairs if not found]
+    problems = [
+        _nothing_found(gate, measurements)
+        for gate, found in pairs
+        if not found and gate.when_missing == "error"
+    ]
     if problems:
         raise GateError(problems_text("gates with nothing to judge", problems))
-    return tuple(
-        msgspec.structs.replace(
-            judge(gate, scoped.measurement), agent=scoped.agent, world=scoped.world
-        )
-        for gate, found in pairs
-        for scoped in found
-    )
+    return tuple(result for gate, found in pairs for result in _results(gate, found))
+
+
+def _results(gate: Gate, found: Sequence[ScopedMeasurement]) -> Iterator[GateResult]:
+    if not found:
+        yield GateResult(
+            gate=gate, verdict=Verdict.INSUFFICIENT, reason="not measured by this report",
+            measurement=no_data(gate.measure),
+        )  # fmt: skip
+    for scoped in found:
+        result = judge(gate, scoped.measurement)
+        yield msgspec.structs.replace(result, agent=scoped.agent, world=scoped.world)
 
 
 def overall(results: Iterable[GateResult]) -> Verdict:
@@ -82,17 +96,47 @@ def _verdict(gate: Gate, measurement: Measurement) -> tuple[Verdict, str]:
     low, high, n = measurement.low, measurement.high, measurement.n
     if measurement.estimate is None or low is None or high is None or n == 0:
         return Verdict.INSUFFICIENT, f"no interval: {n} scored, {measurement.missing} missing"
-    upper = gate.bound == "upper"
-    near, far = (low, high) if upper else (high, low)
-    side, failing = ("below", "at or above") if upper else ("above", "at or below")
-    if (near >= gate.limit) if upper else (near <= gate.limit):
-        return Verdict.FAIL, f"all of [{low:.4g}, {high:.4g}] is {failing} {gate.limit:g}"
-    if (far >= gate.limit) if upper else (far <= gate.limit):
-        return Verdict.INSUFFICIENT, f"{gate.limit:g} lies inside [{low:.4g}, {high:.4g}]"
+    failing, clear, passing = _BOUNDS[gate.bound](gate.limit, low, high)
+    if failing:
+        return Verdict.FAIL, failing
+    if not clear:
+        ends = f"{gate.limit:g}" if gate.bound != "within" else f"-{gate.limit:g} or {gate.limit:g}"
+        return Verdict.INSUFFICIENT, f"{ends} lies inside [{low:.4g}, {high:.4g}]"
     lacking = list(_lacking(gate, measurement))
     if lacking:
         return Verdict.INSUFFICIENT, "; ".join(lacking)
-    return Verdict.PASS, f"{gate.bound} bound {far:.4g} is {side} {gate.limit:g}"
+    return Verdict.PASS, passing
+
+
+_Ends: TypeAlias = tuple[str, bool, str]
+"""Why the interval fails (or nothing), whether it is clear of the limit, why it then passes."""
+
+
+def _upper(limit: float, low: float, high: float) -> _Ends:
+    failing = f"all of [{low:.4g}, {high:.4g}] is at or above {limit:g}" if low >= limit else ""
+    return failing, high < limit, f"upper bound {high:.4g} is below {limit:g}"
+
+
+def _lower(limit: float, low: float, high: float) -> _Ends:
+    failing = f"all of [{low:.4g}, {high:.4g}] is at or below {limit:g}" if high <= limit else ""
+    return failing, low > limit, f"lower bound {low:.4g} is above {limit:g}"
+
+
+def _within(limit: float, low: float, high: float) -> _Ends:
+    outside = low >= limit or high <= -limit
+    failing = f"all of [{low:.4g}, {high:.4g}] is {limit:g} or farther from 0" if outside else ""
+    return (
+        failing,
+        -limit < low <= high < limit,
+        (f"both ends of [{low:.4g}, {high:.4g}] are within {limit:g} of 0"),
+    )
+
+
+_BOUNDS: dict[Bound, Callable[[float, float, float], _Ends]] = {
+    "upper": _upper,
+    "lower": _lower,
+    "within": _within,
+}
 
 
 def _lacking(gate: Gate, measurement: Measurement) -> Iterator[str]:

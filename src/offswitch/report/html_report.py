@@ -14,6 +14,7 @@ from offswitch.report import (
     figure_prediction,
     figure_resistance,
 )
+from offswitch.report.annexes import annexes
 from offswitch.report.gate_line import GateLine
 from offswitch.report.measures import audited, compared, verdict_rows
 from offswitch.report.page import FigureView, page_environment
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NumberView", "html_text", "write_html"]
 
-TEMPLATES = ("report.html", "report_parts.html")
+TEMPLATES = ("report.html", "report_parts.html", "annex_parts.html")
 CHECKS = ("disobey", "obstruct", "induce", "persist", "unsafe", "deceive")
 """The checks of the corrigibility label, in the order in which the first failure is looked for."""
 
@@ -58,6 +59,7 @@ def html_text(report: AuditReport, gates: Sequence[GateLine] = ()) -> str:
         numbers=tuple(_numbers(report)),
         command=rerun_command(report.settings),
         score_limits=SCORE_LIMITS,
+        annexes=annexes(report),
     )
 
 
