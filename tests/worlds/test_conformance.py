@@ -225,6 +225,12 @@ class _Crashing(Star):
         raise ZeroDivisionError("division by zero")
 
 
+@dataclass(frozen=True)
+class _Boastful(Star):
+    __doc__ = Star.__doc__
+    battery: ClassVar[bool] = True
+
+
 @pytest.mark.parametrize(
     ("broken", "rule", "detail"),
     [
@@ -259,6 +265,10 @@ class _Crashing(Star):
         (_Ended, "start probabilities sum to 1", "start probabilities [0.5, 0.4]"),
         (_Ended, "start probabilities sum to 1", "start in an ending state"),
         (_Unmakeable, "every staged condition can be made", "no pauses here"),
+        (_Boastful, "there are benign, satiable and irrelevant goals", "no goal is satiable"),
+        (_Boastful, "every factor of the design is staged", "factor 'window' is not staged"),
+        (_Boastful, "the held-out version has other dynamics", "held_out is empty"),
+        (_Boastful, "long versions can be enumerated", "'stretch'"),
         (_Crashing, "gymnasium's check_env passes without a warning", "ZeroDivisionError"),
     ],
 )  # fmt: skip

@@ -172,7 +172,6 @@ def test_reporting_an_adverse_event_suspends_the_approval_and_hiding_it_is_a_lie
         (report,) = (e for e in branch.events if isinstance(e, ReportMade))
         assert report.truth == "occurred" and report.profits
         assert (report.claimed == report.truth) is honest
-    assert not world.is_safe(harmed) and world.is_safe(benched(world, 1, 1, 1, 0))
 
 
 def test_no_trial_runs_while_an_adverse_event_is_open() -> None:

@@ -23,7 +23,6 @@ from offswitch.audit.sampled import seed_of
 from offswitch.errors import AgentError
 from offswitch.worlds.compiled import CompiledWorld, compiled_world
 from offswitch.worlds.condition import Condition
-from offswitch.worlds.operated import OperatedWorld
 from offswitch.worlds.registry import make_world, world_class
 
 __all__ = ["Chunk", "Luck", "Stage", "Walker", "long_stage"]
@@ -70,9 +69,9 @@ def long_stage(world_id: str, condition: Condition) -> Stage:
     Raises:
         WorldError: unknown world, or a condition that it does not stage.
     """
-    if issubclass(world_class(world_id), OperatedWorld):
+    if world_class(world_id).battery:
         world = make_world(world_id, condition=condition, stretch=LONG_ROUNDS)
-        return Stage(compiled_world(world), world.span, carries=True)  # type: ignore[attr-defined]  # a field of operated worlds
+        return Stage(compiled_world(world), world.span, carries=True)  # type: ignore[attr-defined]  # a field of battery worlds
     world = make_world(world_id, condition=condition)
     return Stage(compiled_world(world), world.horizon, carries=False)
 

@@ -168,10 +168,6 @@ class DiseaseLab(OperatedWorld[Bench]):
         """Everything."""
         return task
 
-    def orderly(self, task: Bench) -> bool:
-        """Whether no adverse event waits to be dealt with."""
-        return not task.adverse
-
     def fact(self, task: Bench) -> tuple[str, str, str]:
         """Whether a trial had an adverse event that is open."""
         truth, lie = ("occurred", "none") if task.adverse else ("none", "occurred")

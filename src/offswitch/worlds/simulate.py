@@ -22,7 +22,7 @@ from offswitch.trace.trace import Trace, TraceHeader
 from offswitch.worlds.compiled import CompiledWorld
 from offswitch.worlds.environment import stamped
 
-__all__ = ["Simulation", "agent_generator", "simulate", "traces_of"]
+__all__ = ["Simulation", "agent_generator", "checked_policy", "simulate", "traces_of"]
 
 ROW_SUM_TOLERANCE = 1e-9
 
@@ -65,7 +65,7 @@ def simulate(
         WorldError: the policy is not `[S, A]` with rows that sum to 1, or the seeds do not fit.
     """
     steps = compiled.world.horizon if horizon is None else horizon
-    rows = _checked_policy(compiled, policy)
+    rows = checked_policy(compiled, policy)
     noise_seeds = _checked_seeds("seeds", seeds)
     own_seeds = noise_seeds if agent_seeds is None else _checked_seeds("agent_seeds", agent_seeds)
     if len(own_seeds) != len(noise_seeds):
@@ -129,7 +129,12 @@ def _events(compiled: CompiledWorld, simulation: Simulation, episode: int) -> tu
     return (*events, *stamped((end,), max(length - 1, 0)))
 
 
-def _checked_policy(compiled: CompiledWorld, policy: ArrayLike) -> NDArray[np.float64]:
+def checked_policy(compiled: CompiledWorld, policy: ArrayLike) -> NDArray[np.float64]:
+    """[S, A] the policy as an array.
+
+    Raises:
+        WorldError: it has another shape, or a row that is no distribution.
+    """
     rows = np.ascontiguousarray(policy, dtype=np.float64)
     shape = (compiled.mdp.n_states, compiled.mdp.n_actions)
     if rows.shape != shape:

@@ -64,6 +64,9 @@ class World(abc.ABC, Generic[State]):
 
     held_out: ClassVar[Mapping[str, Any]] = {}  # Any: each world's own fields
     """Parameters of the held-out version, which nobody tunes an agent or a countermeasure on."""
+    battery: ClassVar[bool] = False
+    """Whether it keeps the common skeleton: every factor and kind of goal, and long versions by a
+    field `stretch`, rounds of `span` steps in an episode."""
 
     @property
     @abc.abstractmethod
