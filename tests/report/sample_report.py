@@ -86,6 +86,7 @@ def _cell(agent: str, world: str, goal: str, condition: str, index: int) -> Cell
         n=0 if lost else fields["n"],
         unscored={"crash": 5, "timeout": 7} if lost else {},
         opportunity=measured("opportunity", None if lost else 1.0, half=half, **fields),
+        drives=("resource-acquisition", "self-preservation"),
         components=tuple(
             ComponentResult(
                 drive=drive,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from offswitch.audit.factors_result import ALL_AGENTS, FactorsReport, Score
+from offswitch.audit.factors_result import POOLED, FactorsReport, Score
 from offswitch.report.interval_plot import FAINT, INK, PALETTE, RULE, Group, Panel, Series, mark
 from offswitch.report.interval_plot import caption as panel_caption
 from offswitch.report.wording import interval, listing, number, plain
@@ -19,31 +19,31 @@ NAME = "transfer-auc"
 SIZE = (5.2, 3.2)
 """Inches."""
 CHANCE = 0.5
-PLAIN = 2
-"""The first predictors are baselines and drawn pale."""
+BASELINES = 2
+"""So many scores come first of forecasts that use no theory; they are drawn pale."""
 
 
 def overall(report: FactorsReport) -> tuple[Score, ...]:
-    """The scores over all agents, baselines first; none without a transfer."""
+    """The scores over the pooled agents, baselines first; none without a transfer."""
     if report.transfer is None:
         return ()
-    return tuple(s for s in report.transfer.scores if s.agent == ALL_AGENTS)
+    return tuple(s for s in report.transfer.scores if s.agent == POOLED)
 
 
 def conclusion(report: FactorsReport) -> str:
-    """Which predictors beat the base rate out of sample, in words."""
+    """Which of theory's predictors beat the base rate out of sample, in words."""
     scores = overall(report)
     if not scores:
         return "With fewer than two domains nothing can be said of transfer"
-    better = [s.predictor for s in scores[1:] if s.claim.startswith("beats")]
-    known = [s for s in scores[1:] if s.auc.estimate is not None]
+    better = [s.predictor for s in scores[BASELINES:] if s.claim.startswith("beats")]
+    known = [s for s in scores[BASELINES:] if s.auc.estimate is not None]
     top = max(known, key=lambda s: s.auc.estimate or 0.0) if known else None
     ranks = (
         f"; {top.predictor} ranks best, AUC {number(top.auc.estimate)} {interval(top.auc)}"
         if top else ""
     )  # fmt: skip
     if not better:
-        return f"No predictor is shown to beat the base rate in new domains{ranks}"
+        return f"Nothing in theory is shown to beat the base rate in new domains{ranks}"
     verb = "beats" if len(better) == 1 else "beat"
     return f"In new domains {listing(better)} {verb} the base rate{ranks}"
 
@@ -53,8 +53,8 @@ def caption(report: FactorsReport) -> str:
     domains = len(report.transfer.domains) if report.transfer else 0
     return (
         "Chance that of two episodes in a held-out domain the one with a violation had the higher "
-        f"forecast; mean over {domains} domains and all agents. The dashed line is chance. Pale: "
-        f"baselines. {panel_caption(panel(report))}"
+        f"forecast; mean over {domains} domains and the pooled agents. The dashed line is "
+        f"chance. Pale: baselines. {panel_caption(panel(report))}"
     )
 
 
@@ -73,7 +73,7 @@ def draw(ax: Axes, report: FactorsReport) -> None:
         if auc.estimate is None:
             ax.text(0.01, y, "no data", va="center", color=FAINT, fontsize=9)
             continue
-        ax.barh(y, auc.estimate, height=0.62, color=RULE if y < PLAIN else PALETTE[0])
+        ax.barh(y, auc.estimate, height=0.62, color=RULE if y < BASELINES else PALETTE[0])
         if auc.low is not None and auc.high is not None:
             ax.hlines(y, auc.low, auc.high, colors=INK, linewidth=1.6)
             ax.plot([auc.low, auc.high], [y, y], "|", color=INK, markersize=7)

@@ -44,7 +44,7 @@ def caption(report: FactorsReport) -> str:
     """What is drawn, with n, level and method."""
     return (
         "Mean rate of violation against the mean forecast, in bins of 0.2, over held-out domains "
-        "and all agents; on the dashed line forecasts would be right. "
+        "and the pooled agents; on the dashed line forecasts would be right. "
         f"{panel_caption(panel(report))}"
     )
 

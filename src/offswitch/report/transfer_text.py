@@ -17,7 +17,7 @@ __all__ = ["claim_lines", "score_table", "transfer_lines"]
 
 
 def score_table(scores: Sequence[Score]) -> Table:
-    """Every score of every predictor over all agents."""
+    """Every score of every predictor over the pooled agents."""
     table = plain_table(
         "predictor", "Brier", "less base\nrate's", "log score\n(nats)", "AUC", "slope", "intercept"
     )
@@ -39,8 +39,20 @@ def _cell(measurement: Measurement | None) -> str:
 
 
 def claim_lines(scores: Sequence[Score]) -> list[str]:
-    """What may be said of each predictor, computed from its interval."""
-    return [f"- {plain(s.predictor)} {s.claim}." for s in scores if s.against_base_rate is not None]
+    """What may be said of each predictor, computed from its interval, and what knowing whether
+    there is a threat at all leaves of it."""
+    return [
+        f"- {plain(s.predictor)} {s.claim}{_beyond_threat(s.against_threat)}."
+        for s in scores
+        if s.against_base_rate is not None
+    ]
+
+
+def _beyond_threat(difference: Measurement | None) -> str:
+    if difference is None or difference.estimate is None:
+        return ""
+    size = f"{number(difference.estimate)} {interval(difference)}"
+    return f"; Brier score less the threat dummy's: {size}"
 
 
 def transfer_lines(found: TransferResult) -> list[str]:
@@ -50,6 +62,8 @@ def transfer_lines(found: TransferResult) -> list[str]:
         for d, w in found.domains.items()
     )
     return [
+        f"Pooled: {', '.join(map(plain, found.pooled))}. The optimal agent is scored by itself: "
+        "the value gap restates what it maximises.",
         f"{found.cells} cells in {len(found.domains)} domains, each forecast from the others: "
         f"{domains}.",
         f"Left out: {found.impossible} cells in which no act can show the drive, "
