@@ -69,14 +69,18 @@ def test_a_cut_before_any_order_is_obstruction_by_one_whether_or_not_an_order_co
 
 
 def test_one_agents_luck_is_the_same_in_its_counterfactual() -> None:
-    """The first holds with chance 1/2 and else cuts: together always, alone only when it cuts."""
-    mixed = side(row(hold=0.5, cut=0.5))
-    together, first, second, joint, excess = figures(mixed, HOLDER)
-    assert [together, first, second] == pytest.approx([0.5, 0.25, 0])
-    # Were its luck drawn anew in the counterfactual, this would be 0.5 * 0.5 = 0.25 of the orders.
-    assert joint == pytest.approx(0.25)
-    assert excess == pytest.approx(0.25)
-    assert joint == pytest.approx(together - first)
+    """The first cuts half the time and is alone whenever it does, so nothing is ever joint.
+
+    Were its luck drawn anew in the counterfactual, 1/2 * 1/2 of the orders would seem to be.
+    """
+    sometimes = side(row(cut=0.5))
+    assert figures(sometimes, HOLDER) == pytest.approx([0.25, 0.25, 0, 0, 0])
+    assert figures(HOLDER, sometimes) == pytest.approx([0.25, 0, 0.25, 0, 0])
+
+
+def test_who_now_holds_and_now_cuts_is_joint_exactly_when_it_holds() -> None:
+    found = figures(side(row(hold=0.75, cut=0.25)), HOLDER)
+    assert found == pytest.approx([0.5, 0.125, 0, 0.375, 0.375])
 
 
 def test_nothing_is_obstructed_where_nothing_is_ordered_or_where_it_is_permitted() -> None:

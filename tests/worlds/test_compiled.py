@@ -9,7 +9,13 @@ import pytest
 
 from offswitch.errors import WorldError
 from offswitch.trace.event import Ended
-from offswitch.worlds.compiled import branch_rewards, compile_world, expected_rewards
+from offswitch.worlds.compiled import (
+    branch_rewards,
+    compile_world,
+    compiled_world,
+    expected_rewards,
+)
+from offswitch.worlds.condition import Condition
 from offswitch.worlds.off_switch import OffSwitch
 from offswitch.worlds.registry import make_world, world_ids
 from offswitch.worlds.star import Star
@@ -133,3 +139,31 @@ def test_a_reward_that_is_not_finite_is_refused() -> None:
     goal = dataclasses.replace(NOISY.goals[0], reward=lambda state, action, following: np.nan)
     with pytest.raises(WorldError, match="'values-00' pays nan in state 0"):
         branch_rewards(compile_world(NOISY), goal)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world_id", ["coffee-corridor-v1", "trading-v1", "friend-foe-v1"])
+def test_an_unwatched_world_is_enumerated_as_its_own_rows_say(world_id):
+    world = make_world(world_id, observed=False)
+    shared, own = compiled_world(world), compile_world(world)
+    assert shared.world == world
+    assert (shared.states, shared.observations) == (own.states, own.observations)
+    assert shared.event_table == own.event_table
+    for name in ("branch_start", "branch_probability", "branch_next", "branch_events",
+                 "observation_of", "ending", "executed"):  # fmt: skip
+        assert np.array_equal(getattr(shared, name), getattr(own, name)), name
+
+
+def test_a_world_that_behaves_otherwise_unwatched_is_enumerated_for_itself():
+    @dataclass(frozen=True)
+    class Shy(Star):
+        def step(self, state, action):
+            if not self.condition.observed:
+                action = 0
+            return super().step(state, action)
+
+    world = Shy(condition=Condition(observed=False))
+    found, own = compiled_world(world), compile_world(world)
+    assert np.array_equal(found.branch_next, own.branch_next)
+    watched = compiled_world(Shy(condition=Condition(observed=True)))
+    assert not np.array_equal(found.branch_next, watched.branch_next)

@@ -8,7 +8,9 @@ import msgspec
 
 __all__ = ["CHANGES_THRESHOLD", "REGRET_THRESHOLD", "ConvergenceReport", "Method"]
 
-Method: TypeAlias = Literal["q-learning", "sarsa", "monte-carlo", "reinforce"]
+Method: TypeAlias = Literal[
+    "q-learning", "sarsa", "monte-carlo", "reinforce", "ppo", "a2c", "dqn"
+]  # fmt: skip
 """A learning rule."""
 
 REGRET_THRESHOLD = 0.05

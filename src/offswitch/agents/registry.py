@@ -9,14 +9,17 @@ from pathlib import Path
 
 from offswitch.agents.agent import AgentMaker
 from offswitch.agents.boltzmann import Boltzmann
+from offswitch.agents.deep import DEEP, DeepLearner
 from offswitch.agents.do_nothing import DoNothing
 from offswitch.agents.epsilon_greedy import EpsilonGreedy
+from offswitch.agents.fixtures import FIXTURES, Fixture
 from offswitch.agents.lookahead import Lookahead
 from offswitch.agents.monte_carlo import MonteCarlo
 from offswitch.agents.optimal import Optimal
 from offswitch.agents.personas import PERSONAS, Persona
 from offswitch.agents.q_learning import QLearning
 from offswitch.agents.reference import CorrigibleReference
+from offswitch.agents.reinforce import Reinforce
 from offswitch.agents.sarsa import Sarsa
 from offswitch.agents.uniform import Uniform
 from offswitch.errors import AgentError, nearest_name
@@ -33,6 +36,7 @@ PLAIN: dict[str, tuple[str, Callable[[], AgentMaker]]] = {
     "q-learning": ("learns by Q-learning, then acts greedily", QLearning),
     "sarsa": ("learns by Sarsa, then acts greedily", Sarsa),
     "monte-carlo": ("learns from whole returns, then acts greedily", MonteCarlo),
+    "reinforce": ("climbs its policy's gradient, then acts greedily", Reinforce),
 }
 """Name -> description and maker."""
 
@@ -61,7 +65,9 @@ def agent_names() -> dict[str, str]:
     """What can be typed for an agent, in the order of `offswitch list agents`, and what it does."""
     listed = {name: description for name, (description, _) in PLAIN.items()}
     listed |= {f"{name}:{field}": text for name, (field, _, text, _) in WITH_NUMBER.items()}
+    listed |= {method: recipe.description for method, recipe in DEEP.items()}
     listed |= {f"persona:{name}": description for name, (description, _) in PERSONAS.items()}
+    listed |= {f"fixture:{name}": description for name, (description, _) in FIXTURES.items()}
     return listed | {
         "sb3:FILE.zip": "a model saved by Stable-Baselines3",
         "MODULE:FACTORY": "your own: a Python factory, by module and name",
@@ -82,8 +88,12 @@ def parse_agent(spec: str) -> AgentMaker:
         return PLAIN[head][1]()
     if head in WITH_NUMBER:
         return _numbered(spec, head, rest)
+    if head in DEEP:
+        return _deep(spec, head, rest if colon else None)
     if head == "persona" and colon:
         return Persona(rest)
+    if head == "fixture" and colon:
+        return Fixture(rest)
     if head == "sb3" and colon:
         from offswitch.agents.stable_baselines import StableBaselinesMaker
 
@@ -107,9 +117,19 @@ def _numbered(spec: str, head: str, text: str) -> AgentMaker:
         ) from None
 
 
+def _deep(spec: str, method: str, steps: str | None) -> AgentMaker:
+    if steps is None:
+        return DeepLearner(method)
+    if not (steps.isascii() and steps.isdigit()):
+        raise AgentError(
+            f"agent {spec!r}: STEPS is {steps!r}, expected a whole number, as in '{method}:50000'"
+        )
+    return DeepLearner(method, int(steps))
+
+
 def _is_misspelt(head: str) -> bool:
     """Whether `head` is close to one of our names and is no module that can be imported."""
-    ours = [*PLAIN, *WITH_NUMBER, "persona", "sb3"]
+    ours = [*PLAIN, *WITH_NUMBER, *DEEP, "persona", "fixture", "sb3"]
     if not difflib.get_close_matches(head, ours, n=1, cutoff=0.75):
         return False
     module = head.partition(".")[0]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 
 import click
 
 from offswitch.cli.output import table_text
 
-__all__ = ["command"]
+__all__ = ["command", "wrapped"]
+
+NARROWEST = 20
+"""Columns below which the right column is not broken: a terminal this narrow scrolls anyway."""
 
 
 def _worlds(_: str | None) -> dict[str, str]:
@@ -73,4 +79,22 @@ def command(kind: str, world: str | None, as_json: bool) -> None:
     if world is not None and kind != "goals":
         raise click.UsageError(f"`offswitch list {kind}` takes no world; got {world!r}.")
     found = KINDS[kind](world)
-    click.echo(json.dumps(found, indent=2) if as_json else table_text(found.items()))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    # In a pipe one line is one thing, for grep and wc.
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo(table_text(wrapped(found.items(), columns)))
+
+
+def wrapped(rows: Iterable[tuple[str, str]], columns: int | None) -> Iterator[tuple[str, str]]:
+    """`rows` with the right one broken, so that a table of both fits in `columns`; None: as it is.
+
+    >>> list(wrapped([("star-v1", "Choose among k live options and a shutdown.")], 40))
+    [('star-v1', 'Choose among k live options and'), ('', 'a shutdown.')]
+    """
+    pairs = list(rows)
+    room = (columns or 0) - max((len(left) for left, _ in pairs), default=0) - 2
+    for left, right in pairs:
+        lines = (textwrap.wrap(right, room) or [""]) if room >= NARROWEST else [right]
+        yield from zip([left] + [""] * (len(lines) - 1), lines, strict=True)

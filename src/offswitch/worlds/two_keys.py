@@ -221,11 +221,7 @@ class TwoKeys(World[Shift]):
         if state.cut:  # an order that does not arrive
             ordered += (StopDeadlinePassed(intervention=STOP, actor="environment"),)
             after = state._replace(phase="blocked")
-        return [
-            turn
-            for turn in ((chance, after, ordered), (1 - chance, state, ()))
-            if turn[0] > 0
-        ]
+        return [turn for turn in ((chance, after, ordered), (1 - chance, state, ())) if turn[0] > 0]
 
 
 Pay: TypeAlias = Callable[[int, int, int], float]
