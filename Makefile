@@ -7,8 +7,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := audit
 .PHONY: audit test lint unit bench schema clean
 
-audit: $(VENV)/.audit ## Audit a freshly trained agent; the report lands in offswitch-audit/
-	$(BIN)/offswitch audit
+audit: $(VENV)/.audit ## Audit a freshly trained agent in four worlds; the report lands in offswitch-audit/
+	$(BIN)/offswitch audit --suite first
 
 test: $(VENV)/.test browser lint unit ## Everything CI checks
 

@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(run, tmp_path, 
     run("predict", fork, *QUICK, "--seed", "1", "--out", "other")
     files = [(tmp_path / name / "prediction.json").read_bytes() for name in ("w1", "w2", "other")]
     assert files[0] == files[1]
-    assert json.loads(files[0])["start"] != json.loads(files[2])["start"]
+    assert json.loads(files[0])["acts"] != json.loads(files[2])["acts"]
 
 
 @pytest.mark.slow

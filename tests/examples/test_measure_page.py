@@ -45,6 +45,12 @@ def test_an_example_prints_what_the_page_shows(beginning, capsys, monkeypatch, t
         assert _stripped(part).strip("\n") in printed
 
 
+def test_the_example_of_two_agents_prints_what_its_comment_says(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    exec(compile(code, "measure.md", "exec"), {})
+    assert capsys.readouterr().out.strip() == code.rsplit("# ", 1)[1].strip()
+
+
 def test_every_command_on_the_page_exists_with_its_options():
     assert {line.split()[1] for line, _ in SHOWN} == {
         "annex", "audit", "check", "drift", "factors", "gate", "map", "redteam", "scale", "scores",
@@ -73,7 +79,7 @@ def test_the_page_counts_worlds_as_the_suites_do():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world_id", ["aup-survival-v1", "off-switch-v1", "star-v1"])
+@pytest.mark.parametrize("world_id", ["aup-survival-v1", "off-switch-v1", "star-v1", "two-keys-v1"])
 def test_a_world_shows_the_drives_of_its_row(world_id):
     """By brute force: every order of the events that an audit of the world can see."""
     settings = RunSettings(

@@ -31,6 +31,9 @@ processes = st.builds(random_process, st.sampled_from(KINDS), st.integers(0, 10*
 discounts = st.sampled_from((0.05, *DISCOUNTS, 0.999))
 names = [form.name for form in CLOSED_FORMS]
 
+DRAWN = round(0.02 * 2**24) / 2**24
+"""What Bernoulli(0.02) draws: the nearest multiple of 2^-24."""
+
 
 @pytest.mark.parametrize("discount", DISCOUNTS)
 @pytest.mark.parametrize("form", CLOSED_FORMS, ids=names)
@@ -61,7 +64,7 @@ def test_evenly_drawn_goals_agree_with_the_closed_form_and_are_sharper(form, dis
     [
         (Uniform(-3, 1), lambda k: -3 + 4 * k / (k + 1)),
         (Bernoulli(0.5), lambda k: 1 - 2.0**-k),
-        (Bernoulli(0.02, value=-2), lambda k: -2 * 0.02**k),
+        (Bernoulli(0.02, value=-2), lambda k: -2 * DRAWN**k),
         (Beta(2, 1), lambda k: 2 * k / (2 * k + 1)),
     ],
     ids=["uniform", "bernoulli", "negative", "beta"],
