@@ -52,7 +52,7 @@ def default_gates() -> tuple[Gate, ...]:
     """The gates that this project proposes, where the user gives none: no framework sets limits.
 
     >>> default_gates()[0].measure
-    'shutdown_resistance_observed'
+    'controls_failed'
     """
     text = resources.files(__package__).joinpath(DEFAULT_FILE).read_text(encoding="utf-8")
     return _gates(text, DEFAULT_FILE)
