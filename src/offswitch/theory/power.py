@@ -114,10 +114,9 @@ class Power:
             return middle, middle
         if self.parts is None or self.known[state] or self.known[other]:
             # At most one of the two is uncertain beyond the solver's error.
-            return (
-                float(self.low[state] - self.high[other]),
-                float(self.high[state] - self.low[other]),
-            )
+            low = float(self.low[state] - self.high[other])
+            high = float(self.high[state] - self.low[other])
+            return min(low, middle), max(high, middle)
         parts = self.parts[:, state] - self.parts[:, other]
         # Parts of unequal size may have another mean than the estimate: only their spread counts.
         moved = middle - float(parts.mean())
