@@ -13,6 +13,7 @@ from offswitch.errors import ModelError
 from offswitch.mdp.batched.lanes import LANES
 from offswitch.mdp.batched.plan import plan_solver
 from offswitch.mdp.model import FiniteMDP
+from offswitch.theory.laws.bernoulli import Bernoulli
 from offswitch.theory.laws.beta import Beta
 from offswitch.theory.laws.on_states import OnStates
 from offswitch.theory.laws.uniform import Uniform
@@ -370,3 +371,18 @@ def test_more_goals_must_differ_where_more_intervals_are_to_hold_at_once():
     rise = special.betaincinv(13, 1000 - 12, 1 - 0.025 / 1000)
     _, high = mean_intervals(evidence(12, 0), extremes, level=0.95, intervals=1000)
     assert high[0] == pytest.approx(0.2 + 0.8 * rise + 0.001)
+
+
+def stars() -> FiniteMDP:
+    """A hub that may go to a leaf or wait at a gate, from which there are more leaves."""
+    rows = [(0, a, 2 + a, 1.0) for a in range(3)] + [(0, 3, 1, 1.0)]
+    rows += [(1, a, 5 + a, 1.0) for a in range(4)] + [(s, 0, s, 1.0) for s in range(2, 9)]
+    return FiniteMDP.from_coo(9, 4, rows)
+
+
+@pytest.mark.slow
+def test_an_interval_for_rare_rewards_holds_its_own_estimate():
+    for seed in range(270, 300):
+        found = power(stars(), discount=0.9, rewards=Bernoulli(0.005), half_width=0.006, seed=seed)
+        assert (found.low <= found.estimate).all()
+        assert (found.estimate <= found.high).all()

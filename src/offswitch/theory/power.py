@@ -251,12 +251,14 @@ def _sampled(scheme: Scheme, found: Sampled, goal: Goal, seed: int) -> Power:
     evidence = found.evidence
     back = np.argsort(scheme.order)
     lowest, highest = goal.bounds or (-np.inf, np.inf)
+    estimate = np.clip(evidence.mean[back], lowest, highest)
+    # Corrected for skewness, an interval for rare rewards may leave out its own estimate.
     return Power(
-        estimate=np.clip(evidence.mean[back], lowest, highest),
-        low=found.low[back],
-        high=found.high[back],
-        simultaneous_low=found.together[0][back],
-        simultaneous_high=found.together[1][back],
+        estimate=estimate,
+        low=np.minimum(found.low[back], estimate),
+        high=np.maximum(found.high[back], estimate),
+        simultaneous_low=np.minimum(found.together[0][back], estimate),
+        simultaneous_high=np.maximum(found.together[1][back], estimate),
         pair_low=found.in_pairs[0][back],
         pair_high=found.in_pairs[1][back],
         known=_known(scheme)[back],
