@@ -7,7 +7,10 @@
     ├── TraceError        a trace file is truncated, tampered with or not a trace
     ├── StatisticsError   an estimate was asked of data that cannot carry it
     ├── GateError         a gate file is malformed
-    └── AuditError        an audit cannot start, write or resume
+    ├── AuditError        an audit cannot start, write or resume
+    └── GuardError        a guarded run cannot start, or its guard failed
+        ├── PolicyError   a policy file is malformed
+        └── LedgerError   a ledger was changed, cut short, or is not a ledger
 
 Messages say what was got, what was expected, where, and what to do.
 """
@@ -21,8 +24,11 @@ __all__ = [
     "AgentError",
     "AuditError",
     "GateError",
+    "GuardError",
+    "LedgerError",
     "ModelError",
     "OffswitchError",
+    "PolicyError",
     "StatisticsError",
     "TraceError",
     "WorldError",
@@ -61,6 +67,18 @@ class GateError(OffswitchError, ValueError):
 
 class AuditError(OffswitchError):
     """An audit cannot start, write its output or resume."""
+
+
+class GuardError(OffswitchError):
+    """A guarded run cannot start, or its guard failed and the agent was stopped."""
+
+
+class PolicyError(GuardError, ValueError):
+    """A policy file of the guard is malformed."""
+
+
+class LedgerError(GuardError, ValueError):
+    """A ledger was edited, reordered, cut short or rewritten, or is not a ledger."""
 
 
 def nearest_name(got: str, known: Iterable[str], *, kind: str, lister: str) -> str:
