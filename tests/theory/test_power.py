@@ -200,7 +200,9 @@ def test_an_interrupt_returns_what_there_is_after_256_goals(stop_at, monkeypatch
     assert found.interrupted
     assert stop_at <= found.n < 40_000
     first = power(grid(3), discount=0.9, samples=found.n, seed=1, variance_reduction=False)
-    assert found.estimate == pytest.approx(first.estimate, abs=1e-12)
+    # Asked for fewer goals, each is solved less exactly.
+    apart = found.solver_error + first.solver_error + 1e-12
+    assert found.estimate == pytest.approx(first.estimate, abs=apart)
 
 
 def test_an_interrupt_before_256_goals_is_passed_on(monkeypatch):

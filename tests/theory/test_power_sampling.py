@@ -386,3 +386,22 @@ def test_an_interval_for_rare_rewards_holds_its_own_estimate():
         found = power(stars(), discount=0.9, rewards=Bernoulli(0.005), half_width=0.006, seed=seed)
         assert (found.low <= found.estimate).all()
         assert (found.estimate <= found.high).all()
+
+
+def test_replicates_that_stand_above_the_rest_differ_even_where_no_goal_stands_above_the_common():
+    """One rare goal each in 10 of 16 replicates: 6 without it stand above the median."""
+    running = ReplicateMean(1, replicates=16)
+    for replicate in range(16):
+        rare = replicate < 10
+        running.add(
+            BlockPart(
+                n=LANES, mean=np.array([1.0 - rare / LANES]), m2=np.zeros(1), error=0.0,
+                agreement=Agreement(np.ones(1), np.zeros(1, int), np.array([int(rare)])),
+                values=None, shape=None,
+            )
+        )  # fmt: skip
+    found = running.evidence().agreement
+    assert found is not None
+    assert found.common[0] == 1 - 1 / LANES
+    assert found.above[0] == 8  # -16 log(1 - 6/16) goals fell into 6 of 16 replicates
+    assert found.below[0] == 0

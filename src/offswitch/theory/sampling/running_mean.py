@@ -194,14 +194,16 @@ def _of_replicates(
     tie = TIES * error + RELATIVE_TIE * np.abs(common)
     more, less = ((sign * (parts - common) > tie).sum(axis=0) for sign in (1, -1))
     few = more + less < (units + 1) // 2
+    # The two common values differ, and so may the side of it on which a goal stands.
+    differing = found.above + found.below
     above, below = (
         np.ceil(-units * np.log1p(-np.minimum(k, units - 1) / units)).astype(np.int64)
         for k in (more, less)
     )
     return Agreement(
         np.where(few, common, found.common),
-        np.where(few, np.minimum(above, found.above), found.above),
-        np.where(few, np.minimum(below, found.below), found.below),
+        np.where(few, np.minimum(above, differing), found.above),
+        np.where(few, np.minimum(below, differing), found.below),
     )
 
 
