@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -184,16 +185,20 @@ def uncertainty(problem: ShutdownProblem, *, everywhere: bool) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("everywhere", [True, False])
 def test_theorem_10_is_vacuous_aligned_under_uncertainty_means_that_nobody_ever_asks(everywhere):
-    met = requests = 0
-    for seed in range(1500):
-        problem = random_problem(seed)
+    seen: Counter[str] = Counter()
+
+    @settings(many, max_examples=400)
+    @given(problems)
+    def holds(problem):
         if not alignment(problem).aligned:
-            continue
+            return
         asks = probability(problem.model, {"H": 0})
-        requests += asks > 0
+        seen["requests"] += asks > 0
         if uncertainty(problem, everywhere=everywhere):
-            met += 1
+            seen["met"] += 1
             assert asks == 0
+
+    holds()
     # Neither side is empty: aligned agents with requests exist, and so do models of the theorem.
-    assert requests > 100
-    assert met > 10
+    assert seen["requests"] > 50
+    assert seen["met"] > 5

@@ -92,9 +92,12 @@ def goal_cone(
     ahead = np.array(
         [chain[place[s]] - dense[place[s], a] for s, a in deviations]
     ).reshape(-1, mdp.n_states)  # fmt: skip
-    normals = gamma * ahead[:, states] @ visits
+    normals, size = gamma * ahead[:, states] @ visits, gamma * np.abs(ahead[:, states]) @ visits
     shown = None if features is None else _checked_features(mdp, features)
-    normals = normals if shown is None else normals @ shown
+    if shown is not None:
+        normals, size = normals @ shown, size @ np.abs(shown)
+    # What cancels leaves rounding, which must not decide over a goal that pays nothing elsewhere.
+    normals = np.where(np.abs(normals) <= RELATIVE_SLACK * size, 0.0, normals)
     return GoalCone(normals, deviations, shown, gamma)
 
 

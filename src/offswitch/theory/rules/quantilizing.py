@@ -83,10 +83,11 @@ class Quantilizing:
 
 
 def cost_bound(base: ArrayLike, cost: ArrayLike, q: float) -> NDArray[np.float64]:
-    """[...] the most that any q-quantilizer of `base [..., A]` costs in expectation: E_base[c] / q.
+    """[...] what no q-quantilizer of `base [..., A]` exceeds in expected cost: E_base[c] / q.
 
-    For `cost [..., A]` of at least 0. Taylor 2016, Lemma 1: it is also the most that any
-    distribution with density at most 1/q against the base can cost, up to the largest cost.
+    For `cost [..., A]` of at least 0. It bounds any distribution with density at most 1/q against
+    the base; among these a quantilizer expects the highest utility (Taylor 2016, Lemma 1). One of
+    them costs as much exactly if what costs anything has at most mass q.
 
     >>> float(cost_bound([0.5, 0.5], [0.0, 1.0], 0.25))
     2.0
