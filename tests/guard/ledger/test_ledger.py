@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from offswitch.errors import LedgerError
 from offswitch.guard.ledger.anchor import Head, open_anchor, read_anchor
-from offswitch.guard.ledger.chain import GENESIS, sealed
+from offswitch.guard.ledger.chain import sealed
 from offswitch.guard.ledger.reading import ledger_trace, read_records
 from offswitch.guard.ledger.record import Record
 from offswitch.guard.ledger.verify import verify_ledger
 from offswitch.guard.ledger.writer import LedgerWriter
+from offswitch.trace.chain import GENESIS
 from offswitch.trace.event import ResourceAcquired, StopEffective, StopOrdered
 
 EVENTS = [ResourceAcquired(step=step, resource="memory", amount=float(step)) for step in range(24)]

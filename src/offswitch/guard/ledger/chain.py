@@ -14,9 +14,8 @@ import msgspec
 
 from offswitch.errors import LedgerError
 from offswitch.guard.ledger.record import Record
-from offswitch.trace.chain import GENESIS
 
-__all__ = ["GENESIS", "PREFIX", "TAIL", "decoded", "payload_of", "record_digest", "sealed"]
+__all__ = ["PREFIX", "TAIL", "decoded", "payload_of", "record_digest", "sealed"]
 
 PREFIX = b'{"record":'
 TAIL = len(b',"digest":""}') + 64

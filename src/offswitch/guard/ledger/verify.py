@@ -16,9 +16,10 @@ import msgspec
 
 from offswitch.errors import LedgerError, problems_text
 from offswitch.guard.ledger.anchor import Head
-from offswitch.guard.ledger.chain import GENESIS, PREFIX, TAIL, decoded, payload_of
+from offswitch.guard.ledger.chain import PREFIX, TAIL, decoded, payload_of
 from offswitch.guard.ledger.record import FORMAT, Record
 from offswitch.guard.ledger.signing import signature_holds
+from offswitch.trace.chain import GENESIS
 
 __all__ = ["Verified", "verify_ledger"]
 

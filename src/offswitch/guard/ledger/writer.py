@@ -16,10 +16,10 @@ import msgspec
 
 from offswitch.errors import LedgerError
 from offswitch.guard.ledger.anchor import Anchor, Head
-from offswitch.guard.ledger.chain import GENESIS, sealed
+from offswitch.guard.ledger.chain import sealed
 from offswitch.guard.ledger.record import FORMAT, Record, RecordKind, Writer
 from offswitch.guard.ledger.signing import Signer
-from offswitch.trace.chain import canonical_bytes
+from offswitch.trace.chain import GENESIS, canonical_bytes
 from offswitch.trace.event import Event
 
 __all__ = ["LedgerWriter", "Sync"]

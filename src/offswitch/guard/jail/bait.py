@@ -1,0 +1,99 @@
+"""Decoys on the host for the probes to reach, open to everyone and worth nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from offswitch.guard.jail.inside.probes.bait import Bait
+from offswitch.guard.jail.plan import JailPlan
+
+__all__ = ["laid_bait"]
+
+_IPC_CREAT, _IPC_EXCL, _IPC_RMID = 0o1000, 0o2000, 0
+
+
+@contextlib.contextmanager
+def laid_bait(plan: JailPlan) -> Iterator[Bait]:
+    """Decoy files, sockets and shared memory for one battery, gone when the block ends.
+
+    Anyone on the host may write them, so that a refusal inside is the jail's doing and not that of
+    file modes. The supervisor is the process that calls this.
+    """
+    folder = tempfile.mkdtemp(prefix="offswitch-bait-")
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        Path(folder).chmod(0o777)
+        for name in ("goal", "log"):
+            Path(folder, name).write_text("decoy\n", encoding="ascii")
+            Path(folder, name).chmod(0o666)
+        abstract = f"offswitch-{secrets.token_hex(8)}"
+        limits = plan.policy.limits
+        yield Bait(
+            tier=plan.tier.level,
+            supervisor=os.getpid(),
+            supervisor_started=_started(),
+            goal=f"{folder}/goal",
+            log=f"{folder}/log",
+            stream=_unix(stack, f"{folder}/stream", socket.SOCK_STREAM),
+            datagram=_unix(stack, f"{folder}/datagram", socket.SOCK_DGRAM),
+            abstract=_unix(stack, f"\0{abstract}", socket.SOCK_STREAM).removeprefix("\0"),
+            tcp=_internet(stack, socket.SOCK_STREAM),
+            udp=_internet(stack, socket.SOCK_DGRAM),
+            memory_key=_memory_key(stack),
+            hostname=os.uname().nodename,
+            user_map=Path("/proc/self/uid_map").read_text(encoding="ascii"),
+            named_group=plan.group is not None or _in_named_group(),
+            group_counts_processes=plan.group is not None and plan.group.bounds_processes,
+            scratch="/tmp" if plan.tier.level >= 2 else plan.entry.folder,
+            memory=limits.memory,
+            file=limits.file,
+            tmp=limits.tmp,
+            processes=plan.entry.limits.get("NPROC", limits.processes),
+        )
+
+
+def _started() -> str:
+    stat = Path("/proc/self/stat").read_bytes()
+    return stat.rpartition(b")")[2].split()[19].decode()
+
+
+def _unix(stack: contextlib.ExitStack, address: str, kind: int) -> str:
+    plug = stack.enter_context(socket.socket(socket.AF_UNIX, kind))
+    plug.bind(address)
+    if not address.startswith("\0"):
+        Path(address).chmod(0o666)
+    if kind == socket.SOCK_STREAM:
+        plug.listen(8)
+    return address
+
+
+def _internet(stack: contextlib.ExitStack, kind: int) -> int:
+    plug = stack.enter_context(socket.socket(socket.AF_INET, kind))
+    plug.bind(("127.0.0.1", 0))
+    if kind == socket.SOCK_STREAM:
+        plug.listen(8)
+    port: int = plug.getsockname()[1]
+    return port
+
+
+def _memory_key(stack: contextlib.ExitStack) -> int | None:
+    libc = ctypes.CDLL(None)
+    key = secrets.randbelow(2**31 - 1) + 1
+    segment = libc.shmget(key, 4096, _IPC_CREAT | _IPC_EXCL | 0o666)
+    if segment == -1:
+        return None
+    stack.callback(libc.shmctl, segment, _IPC_RMID, None)
+    return key
+
+
+def _in_named_group() -> bool:
+    lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    return any(line.split(":", 2)[2] != "/" for line in lines)

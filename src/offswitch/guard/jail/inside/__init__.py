@@ -1,0 +1,13 @@
+"""What runs inside the jail, before the agent and under the same rules: the standard library only.
+
+This folder alone is mounted in the jail and started by `python -I -S`. It imports neither json,
+re, enum, socket nor typing: together they would double the time a launch takes.
+
+    entry        apply Landlock and the limits, close descriptors, try the probes, become the agent
+    landlock     the kernel's file, TCP and signal rules
+    limits       resource limits of a process
+    kernel       system calls by the C library
+    outcome      what a probe found
+    battery      every probe, run in children that are gone before the agent starts
+    probes       the attempts, a file per family
+"""

@@ -1,0 +1,16 @@
+"""The attempts on the jail, a file per family. None of them harms a host it gets through to.
+
+processes    see, signal, trace or end the supervisor and the jail's init
+files        the goal, the log, places that would outlive the agent
+sockets      every way out by a socket
+calls        kernel interfaces that sandboxes have been left through
+namespaces   what of the host can still be seen
+resources    more memory, files, processes and descriptors than allowed
+"""
+
+from __future__ import annotations
+
+from . import calls, files, namespaces, processes, resources, sockets
+
+# The calls come last: two of them change the trying process for good where they succeed.
+FAMILIES = (processes, files, sockets, namespaces, resources, calls)

@@ -1,0 +1,100 @@
+"""Whether an act fits a pattern.
+
+Globs match whole texts, and case counts, but for hosts and methods. Texts longer than the longest
+that is looked at never fit an approval by accident: they are cut for searching only where a rule
+refuses, see `Matcher`.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from offswitch.guard.policy.act import Act
+from offswitch.guard.policy.policy import ArgumentPattern, Pattern
+
+__all__ = ["Matcher", "matcher_of"]
+
+Matcher: TypeAlias = Callable[[Act], bool]
+
+_ABSENT = object()
+
+
+def matcher_of(pattern: Pattern) -> Matcher:
+    """A function that says whether an act fits; the globs and expressions are compiled once."""
+    tests: list[Matcher] = []
+    if pattern.kind is not None:
+        tests.append(lambda act, kind=pattern.kind: act.kind == kind)  # type: ignore[misc]
+    if pattern.tool:
+        tests.append(_glob_test(pattern.tool, lambda act: act.tool))
+    if pattern.host:
+        lowered = tuple(glob.lower() for glob in pattern.host)
+        tests.append(_glob_test(lowered, lambda act: act.host.lower().rstrip(".")))
+    if pattern.method:
+        raised = tuple(glob.upper() for glob in pattern.method)
+        tests.append(_glob_test(raised, lambda act: act.method.upper()))
+    if pattern.path:
+        tests.append(_glob_test(pattern.path, lambda act: act.path))
+    tests += [_argument_test(name, one) for name, one in pattern.arguments]
+    return lambda act: all(test(act) for test in tests)
+
+
+def _glob_test(globs: tuple[str, ...], text_of: Callable[[Act], str]) -> Matcher:
+    """Fits where the act has the text at all and any glob matches the whole of it."""
+    matched = _globs(globs)
+
+    def test(act: Act) -> bool:
+        text = text_of(act)
+        return bool(text) and matched(text) is not None
+
+    return test
+
+
+def _globs(globs: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
+    return re.compile("|".join(f"(?:{fnmatch.translate(glob)})" for glob in globs)).match
+
+
+def _argument_test(name: str, wanted: ArgumentPattern) -> Matcher:
+    parts: list[Callable[[Any], bool]] = []  # Any: a plain JSON value
+    if wanted.glob:
+        matched = _globs(wanted.glob)
+        parts.append(lambda value: matched(_text(value)) is not None)
+    if wanted.regex is not None:
+        searched = re.compile(wanted.regex).search
+        parts.append(lambda value: searched(_text(value)) is not None)
+    if wanted.equals is not None:
+        parts.append(lambda value: type(value) is type(wanted.equals) and value == wanted.equals)
+    if wanted.at_most is not None:
+        parts.append(lambda value: _number(value) and value <= wanted.at_most)
+
+    def test(act: Act) -> bool:
+        value = _looked_up(act.arguments, name)
+        if wanted.absent:
+            return value is _ABSENT
+        return value is not _ABSENT and all(part(value) for part in parts)
+
+    return test
+
+
+def _looked_up(arguments: Mapping[str, Any], name: str) -> Any:  # Any: a plain JSON value
+    """The argument of that very name, or the one that the dots lead to."""
+    if name in arguments:
+        return arguments[name]
+    value: Any = arguments
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return _ABSENT
+        value = value[part]
+    return value
+
+
+def _text(value: Any) -> str:  # Any: a plain JSON value
+    """A string as it is, anything else as JSON with sorted keys."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _number(value: Any) -> bool:  # Any: a plain JSON value
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from jails import (
+    LIMITS,
+    allowed,
+    as_ordinary,
+    battery,
+    entering,
+    instead,
+    planned,
+    without,
+)
+from msgspec.structs import replace
+
+from offswitch.guard.jail.catalog import PROBES
+from offswitch.guard.jail.host import inspect_host
+from offswitch.guard.jail.selftest import Report, judge
+from offswitch.guard.jail.statement import containment_statement, statement_text
+
+ROOT = os.getuid() == 0
+HARMLESS = {"clear-death-signal"}
+
+
+def test_no_probe_finds_its_way_open_at_the_highest_tier_of_this_machine():
+    with planned() as plan:
+        report = battery(plan)
+        assert plan.tier.level >= 2
+        assert judge(report, plan.tier) == ()
+        assert {outcome.name for outcome in report.outcomes} == set(PROBES)
+        assert allowed(report) == HARMLESS
+        said = statement_text(containment_statement(plan, report))
+    assert f"tier {plan.tier.level}" in said
+    assert "NOT      bugs in the kernel" in said
+
+
+def test_an_ordinary_user_builds_a_jail_that_holds():
+    def try_it() -> Report:
+        with planned() as plan:
+            report = battery(plan)
+            assert plan.tier.level >= 2
+            assert judge(report, plan.tier) == ()
+            return report
+
+    assert allowed(as_ordinary(try_it, Report)) == HARMLESS
+
+
+def test_without_bubblewrap_landlock_and_the_filter_block_what_tier_1_promises():
+    def try_it() -> Report:
+        host = replace(inspect_host(), bubblewrap=None)
+        with planned(host=host, tier=1) as plan:
+            report = battery(plan)
+            assert plan.tier.level == 1
+            assert judge(report, plan.tier) == ()
+            return report
+
+    opened = allowed(as_ordinary(try_it, Report))
+    assert "see-supervisor" in opened
+    assert all(PROBES[name].tier != 1 for name in opened)
+
+
+REMOVALS = {
+    "pid namespace": (
+        lambda plan: instead(
+            without(plan, "--unshare-pid"), "--proc /proc", "--ro-bind /proc /proc"
+        ),
+        "see-supervisor",
+    ),
+    "net namespace": (lambda plan: without(plan, "--unshare-net"), "udp-to-host"),
+    "ipc namespace": (lambda plan: without(plan, "--unshare-ipc"), "host-memory"),
+    "uts namespace": (
+        lambda plan: without(plan, "--unshare-uts", "--hostname jail"),
+        "host-name",
+    ),
+    "cgroup namespace": (lambda plan: without(plan, "--unshare-cgroup"), "host-groups"),
+    "its own /tmp": (
+        lambda plan: instead(
+            plan, f"--size {LIMITS.tmp} --perms 1777 --tmpfs /tmp", "--bind /tmp /tmp"
+        ),
+        "write-goal",
+    ),
+    "size of /tmp": (
+        lambda plan: instead(
+            plan, f"--size {LIMITS.tmp} --perms 1777 --tmpfs /tmp", "--perms 1777 --tmpfs /tmp"
+        ),
+        "fill-tmp",
+    ),
+    "system-call filter": (lambda plan: without(plan, "--seccomp 20"), "io-uring"),
+    "Landlock": (lambda plan: entering(plan, landlock=None), "open-init-memory"),
+    "resource limits": (lambda plan: entering(plan, limits={}), "hoard-memory"),
+    "limit on processes": (
+        lambda plan: entering(
+            plan, limits={k: v for k, v in plan.entry.limits.items() if k != "NPROC"}
+        ),
+        "exceed-processes",
+    ),
+    "closing of descriptors": (lambda plan: entering(plan, close=False), "leaked-descriptor"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", REMOVALS)
+def test_removing_one_layer_turns_a_probe_red(layer):
+    remove, probe = REMOVALS[layer]
+    with planned() as plan, Path("/etc/hostname").open("rb") as leak:
+        weaker = remove(replace(plan, group=None))
+        report = battery(weaker, leaked=(leak.fileno(),))
+        problems = judge(report, weaker.tier)
+    assert report.ready, report
+    assert probe in allowed(report)
+    assert any(problem.startswith(f"{probe}: allowed") for problem in problems)
+
+
+@pytest.mark.skipif(not ROOT, reason="for others bubblewrap always makes a user namespace")
+def test_removing_the_user_namespace_shows_the_hosts_users():
+    with planned(uid=0) as plan:
+        weaker = without(plan, "--unshare-user", "--disable-userns", "--uid 1000", "--gid 1000")
+        assert "host-users" in allowed(battery(weaker))
+
+
+def test_nested_user_namespaces_are_refused_by_two_layers_each_alone():
+    nested = {"nested-users", "time-namespace"}
+    with planned() as plan:
+        unfiltered = without(replace(plan, group=None), "--seccomp 20")
+        assert not nested & allowed(battery(unfiltered))
+        assert nested <= allowed(battery(without(unfiltered, "--disable-userns")))
+
+
+@pytest.mark.skipif(not ROOT, reason="only root's own id escapes the limit on processes")
+def test_roots_own_id_is_not_held_to_a_number_of_processes_without_a_group():
+    with planned(uid=0) as plan:
+        grouped = battery(plan)
+        bare = battery(replace(plan, group=None))
+    words = {outcome.name: outcome.word for outcome in grouped.outcomes}
+    assert words["exceed-processes"] == "not applicable"
+    assert "exceed-processes" in allowed(bare)
+
+
+def test_a_waived_probe_opens_and_is_not_held_against_the_jail():
+    with planned(waive=("memfd",)) as plan:
+        report = battery(plan)
+        assert allowed(report) == {"memfd", *HARMLESS}
+        assert judge(report, plan.tier, plan.policy.waive) == ()
+        assert len(judge(report, plan.tier)) == 1
+
+
+def test_an_outcome_that_is_missing_counts_as_open():
+    with planned() as plan:
+        report = battery(plan)
+        short = replace(report, outcomes=report.outcomes[1:])
+        missing = report.outcomes[0].name
+        assert judge(short, plan.tier) == (f"{missing}: no outcome, so it may be open",)
+        assert judge(replace(report, ready=False), plan.tier)
+        assert judge(replace(report, died=-14), plan.tier)
+        assert judge(replace(report, failed="apply Landlock: EPERM"), plan.tier)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from jails import LIMITS, output, planned
+from msgspec.structs import replace
+
+from offswitch.errors import GuardError
+from offswitch.guard.jail.cgroups import (
+    create_group,
+    group_processes,
+    plan_group,
+    remove_group,
+    run_group,
+)
+from offswitch.guard.jail.host import CgroupRoom, find_cgroups
+
+ROOM = find_cgroups()
+needs_room = pytest.mark.skipif(
+    "pids" not in ROOM.legacy and "pids" not in ROOM.controllers,
+    reason="this user may make no control group that bounds processes",
+)
+
+
+def test_where_no_group_can_be_made_none_is_planned():
+    assert plan_group(CgroupRoom(), "x", LIMITS) is None
+
+
+@needs_room
+def test_the_agent_is_in_its_group_before_it_exists_and_the_group_is_gone_after():
+    with planned(("sh", "-c", "sleep 0; echo $$")) as plan:
+        assert plan.group is not None
+        output(plan)
+        assert not any(Path(folder).exists() for folder in plan.group.folders)
+
+
+@needs_room
+def test_a_group_stops_a_fork_bomb_at_its_bound():
+    bomb = (
+        "import os, signal\n"
+        "n = 0\n"
+        "try:\n"
+        "    while os.fork(): n += 1\n"
+        "    signal.pause()\n"
+        "except OSError as e: print(n, e.errno)\n"
+    )
+    few = replace(LIMITS, processes=16)
+    with planned(("/usr/bin/python3", "-S", "-c", bomb), limits=few) as plan:
+        unlimited = {k: v for k, v in plan.entry.limits.items() if k != "NPROC"}
+        only_group = replace(plan, entry=replace(plan.entry, limits=unlimited))
+        text, _ = output(only_group)
+    count, error = map(int, text.split())
+    assert error == 11
+    assert few.processes - 3 <= count <= few.processes + 3
+
+
+@needs_room
+def test_removing_a_group_kills_what_is_left_in_it_even_frozen():
+    group = plan_group(ROOM, "test", LIMITS)
+    assert group is not None
+    with run_group(group):
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        for file in group.enter_files:
+            Path(file).write_text(str(child))
+        if group.unified:
+            Path(group.unified, "cgroup.freeze").write_text("1")
+        assert group_processes(group) == (child,)
+        # A zombie keeps no group busy, so nobody need wait for it first.
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert not any(Path(folder).exists() for folder in group.folders)
+
+
+@needs_room
+def test_an_empty_group_of_a_dead_supervisor_is_swept_away():
+    folder = Path(ROOM.unified or next(iter(ROOM.legacy.values())))
+    gone = os.fork()
+    if gone == 0:
+        os._exit(0)
+    os.waitpid(gone, 0)
+    stale = folder / f"offswitch-{gone}-old"
+    stale.mkdir()
+    with run_group(plan_group(ROOM, "sweep", LIMITS)):
+        assert not stale.exists()
+
+
+def test_a_group_that_cannot_be_made_says_what_to_run_and_leaves_nothing(tmp_path):
+    room = CgroupRoom(str(tmp_path), (), {"pids": str(tmp_path / "missing")})
+    group = plan_group(room, "x", LIMITS)
+    assert group is not None
+    with pytest.raises(GuardError, match="systemd-run"):
+        create_group(group)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_supervisor_alone_in_its_group_moves_to_a_leaf_to_hand_controllers_down(tmp_path):
+    (tmp_path / "cgroup.subtree_control").write_text("")
+    (tmp_path / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    group = plan_group(CgroupRoom(str(tmp_path), ("memory", "pids"), {}), "x", LIMITS)
+    assert group is not None
+    assert group.bounds_memory
+    leaf = tmp_path / "offswitch-supervisor"
+    leaf.mkdir()
+    (leaf / "cgroup.procs").write_text("")
+    create_group(group)
+    assert (leaf / "cgroup.procs").read_text() == "0"
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids"
+    assert Path(group.folders[0], "memory.max").read_text() == str(LIMITS.memory)
+
+
+def test_a_group_that_will_not_empty_is_an_error_with_its_folders(tmp_path):
+    stuck = tmp_path / "offswitch-1-x"
+    stuck.mkdir()
+    (stuck / "cgroup.procs").write_text("")
+    group = plan_group(CgroupRoom(str(tmp_path), (), {}), "x", LIMITS)
+    assert group is not None
+    started = time.monotonic()
+    with pytest.raises(GuardError, match="rmdir"):
+        remove_group(replace(group, unified=str(stuck)), deadline_s=0.02)
+    assert time.monotonic() - started < 2

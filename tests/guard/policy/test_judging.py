@@ -1,0 +1,163 @@
+"""The first rule that fits decides, and what no rule names is rejected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offswitch.guard.policy.act import Act
+from offswitch.guard.policy.judging import Judge
+from offswitch.guard.policy.read import parse_policy
+from offswitch.guard.policy.verdict import WORDS, Verdict
+
+
+def judge(rules: str) -> Judge:
+    text = "version: 1\nrules:\n" + "".join(f"  - {line}\n" for line in rules.strip().splitlines())
+    return Judge(parse_policy(text, folder=Path("/")).rules)
+
+
+def call(tool: str, **arguments: Any) -> Act:
+    return Act(kind="tool", tool=tool, arguments=arguments)
+
+
+def request(host: str, method: str = "GET") -> Act:
+    return Act(kind="http", host=host, method=method, path="/")
+
+
+ACTS = st.builds(
+    Act,
+    kind=st.sampled_from(["tool", "http", "file", "exec"]),
+    tool=st.text(max_size=8),
+    arguments=st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=8), max_size=3),
+    host=st.text(max_size=8),
+    method=st.text(max_size=5),
+    path=st.text(max_size=8),
+)
+
+
+@given(ACTS)
+def test_without_rules_everything_is_rejected(act: Act) -> None:
+    assert Judge([]).judge(act) == Verdict(word="reject", rule=None, reason="no rule allows it")
+
+
+@given(ACTS)
+def test_an_act_that_lacks_what_a_rule_names_never_fits_it(act: Act) -> None:
+    found = judge('{name: a, tool: "*", host: "*", path: "*", verdict: approve}').judge(act)
+    assert (found.word == "approve") == bool(act.tool and act.host.strip(".") and act.path)
+
+
+@pytest.mark.parametrize("word", [word for word in WORDS if word != "modify"])
+def test_each_word_comes_with_its_rule_and_reason(word: str) -> None:
+    found = judge(f"{{name: x, tool: shell, verdict: {word}, reason: because}}").judge(
+        call("shell")
+    )
+    assert found == Verdict(word=word, rule="x", reason="because")  # type: ignore[arg-type]
+
+
+def test_the_first_rule_that_fits_decides() -> None:
+    rules = (
+        "{name: never, tool: shell, verdict: reject}\n{name: others, tool: '*', verdict: approve}"
+    )
+    assert judge(rules).judge(call("shell")).rule == "never"
+    assert judge(rules).judge(call("read")).rule == "others"
+
+
+def test_modify_lets_the_changed_act_through() -> None:
+    found = judge("{name: m, tool: pay, verdict: modify, set: {limit: 5}}").judge(
+        call("pay", limit=900, to="me")
+    )
+    assert found.instead == call("pay", limit=5, to="me")
+
+
+@pytest.mark.parametrize(
+    ("host", "fits"),
+    [
+        ("pypi.org", True),
+        ("PyPI.org.", True),
+        ("files.pythonhosted.org", True),
+        ("pypi.org.evil.com", False),
+        ("evilpypi.org", False),
+        ("pythonhosted.org", False),
+        ("", False),
+    ],
+)
+def test_a_host_is_matched_whole_and_without_regard_to_case(host: str, fits: bool) -> None:
+    rules = '{name: a, host: [pypi.org, "*.pythonhosted.org"], verdict: approve}'
+    assert (judge(rules).judge(request(host)).word == "approve") is fits
+
+
+@pytest.mark.parametrize(
+    ("pattern", "arguments", "fits"),
+    [
+        (r"{command: {regex: 'rm\s+-rf'}}", {"command": "sudo rm  -rf /"}, True),
+        (r"{command: {regex: 'rm\s+-rf'}}", {"command": "ls"}, False),
+        ("{command: 'git *'}", {"command": "git status"}, True),
+        ("{command: 'git *'}", {"command": "x; git status"}, False),
+        ("{command: 'git *'}", {"command": "git status\nrm -rf /"}, True),
+        ("{amount: {at_most: 10}}", {"amount": 10}, True),
+        ("{amount: {at_most: 10}}", {"amount": 10.5}, False),
+        ("{amount: {at_most: 10}}", {"amount": "3"}, False),
+        ("{amount: {at_most: 10}}", {"amount": True}, False),
+        ("{amount: {at_most: 10}}", {}, False),
+        ("{force: {absent: true}}", {}, True),
+        ("{force: {absent: true}}", {"force": None}, False),
+        ("{force: {equals: true}}", {"force": 1}, False),
+        ("{force: true}", {"force": True}, True),
+        ("{to.address: 'a@*'}", {"to": {"address": "a@b.c"}}, True),
+        ("{to.address: 'a@*'}", {"to": "a@b.c"}, False),
+        ("{list: '*secret*'}", {"list": ["x", "secret"]}, True),
+    ],
+)
+def test_an_argument_must_fit_every_part_of_its_pattern(
+    pattern: str, arguments: dict[str, Any], fits: bool
+) -> None:
+    rules = f"{{name: a, tool: t, arguments: {pattern}, verdict: terminate}}"
+    assert (judge(rules).judge(call("t", **arguments)).word == "terminate") is fits
+
+
+SEQUENCE = """
+{name: leak, sequence: [{tool: read_secret}, {host: "*"}], within: 3, verdict: terminate}
+{name: any-tool, tool: "*", verdict: approve}
+{name: any-host, host: "*", verdict: approve}
+"""
+
+
+def test_a_sequence_fires_only_in_its_order() -> None:
+    judged = judge(SEQUENCE)
+    assert judged.judge(request("a.b")).word == "approve"
+    assert judged.judge(call("read_secret")).word == "approve"
+    assert judged.judge(call("look")).word == "approve"
+    assert judged.judge(request("a.b")).word == "terminate"
+
+
+def test_a_sequence_looks_back_no_further_than_it_says() -> None:
+    judged = judge(SEQUENCE)
+    judged.judge(call("read_secret"))
+    for _ in range(3):
+        judged.judge(call("look"))
+    assert judged.judge(request("a.b")).word == "approve"
+
+
+def test_an_act_that_was_refused_is_no_step_of_a_sequence() -> None:
+    judged = judge("{name: never, tool: read_secret, verdict: reject}\n" + SEQUENCE.strip())
+    assert judged.judge(call("read_secret")).word == "reject"
+    assert judged.judge(request("a.b")).word == "approve"
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=30))
+def test_a_sequence_agrees_with_a_search_for_a_subsequence(tools: list[str]) -> None:
+    judged = judge(
+        "{name: s, sequence: [{tool: a}, {tool: b}, {tool: c}], within: 8, verdict: escalate}\n"
+        "{name: any, tool: '*', verdict: approve}"
+    )
+    through: list[str] = []
+    for tool in tools:
+        rest = iter(through[-8:])
+        wanted = tool == "c" and all(any(one == step for one in rest) for step in "ab")
+        assert (judged.judge(call(tool)).word == "escalate") is wanted
+        if not wanted:
+            through.append(tool)
