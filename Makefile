@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 audit: $(VENV)/.audit ## Audit a freshly trained agent in four worlds; the report lands in offswitch-audit/
 	$(BIN)/offswitch audit --suite first
 
-test: $(VENV)/.test browser lint unit ## Everything CI checks
+test: $(VENV)/.test browser jail lint unit ## Everything CI checks
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -46,7 +46,7 @@ $(VENV)/.audit: $(VENV)/bin/python pyproject.toml constraints.txt
 # torch first: it must be the CPU build, or pip brings gigabytes of GPU packages with it.
 $(VENV)/.test: $(VENV)/.audit scripts/install_torch.py
 	$(BIN)/python scripts/install_torch.py
-	$(PIP) install -q -c constraints.txt -e '.[cluster,dev]'
+	$(PIP) install -q -c constraints.txt -e '.[cluster,dev,guard]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test
@@ -63,3 +63,14 @@ browser:
 	    >/tmp/offswitch-apt.log 2>&1 || { tail -5 /tmp/offswitch-apt.log; exit 1; }; \
 	else echo "The browser tests need chromium and chromedriver (Debian, Ubuntu: apt-get install" \
 	  "chromium chromium-driver). Without them they are reported as skipped."; fi
+
+# The guard builds its jails with bubblewrap.
+.PHONY: jail
+jail:
+	@if command -v bwrap >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing bubblewrap for the guard"; \
+	  (apt-get update && apt-get install -y --no-install-recommends bubblewrap) \
+	    >/tmp/offswitch-apt.log 2>&1 || { tail -5 /tmp/offswitch-apt.log; exit 1; }; \
+	else echo "The guard's tests need bubblewrap (Debian, Ubuntu: apt-get install bubblewrap;" \
+	  "Fedora: dnf install bubblewrap)."; exit 2; fi

@@ -39,8 +39,12 @@ class Judge:
         """What the policy says of an act; what it lets through counts for later sequences."""
         verdict = self._verdict(act)
         if verdict.word in LET_THROUGH:
-            self._before.append(verdict.instead or act)
+            self.let_through(verdict.instead or act)
         return verdict
+
+    def let_through(self, act: Act) -> None:
+        """Count an act for later sequences, as when an operator allowed what was escalated."""
+        self._before.append(act)
 
     def _verdict(self, act: Act) -> Verdict:
         for rule, matchers in self._rules:

@@ -1,0 +1,32 @@
+"""The note that says why a run was killed, for whoever looks after everything else is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any  # values of a JSON object
+
+__all__ = ["STOPPED", "write_stopped"]
+
+STOPPED = "stopped.json"
+
+
+def write_stopped(folder_fd: int, fields: dict[str, Any]) -> bool:
+    """Whether the note is on disk: `fields` and the wall-clock time, whole or not at all.
+
+    A disk that is full must not hold up a kill, so this never raises; it says so on descriptor 2.
+    """
+    path = f"/proc/self/fd/{folder_fd}/{STOPPED}"
+    try:
+        fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, json.dumps({**fields, "time": time.time()}).encode())
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(f"{path}.new", path)
+    except OSError as error:
+        os.write(2, f"{STOPPED} not written: {error}\n".encode())
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""The operator's side: ask a run, and stop it by whichever way still works.
+
+First the supervisor, which stops with notice and grace; then the watchdog's own socket; then, with
+both hung, the handles in the state file and this very process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any, Literal  # Any: values of a JSON object
+
+from offswitch.errors import GuardError
+from offswitch.guard.stop import wire
+from offswitch.guard.stop.kill import KillResult, is_provable, kill_tree
+from offswitch.guard.stop.pidfd import kill_all, wait_ended
+from offswitch.guard.stop.processes import boot_id
+from offswitch.guard.stop.watchdog import SOCKET as WATCHDOG_SOCKET
+from offswitch.guard.supervisor.control import SOCKET
+from offswitch.guard.supervisor.notes import opened_target
+from offswitch.guard.supervisor.result import kill_from
+from offswitch.guard.supervisor.runs import RESULT, Run, read_state
+
+__all__ = ["Stopped", "ask", "stop_run"]
+
+POLL_S = 0.02
+WATCHDOG_KILL_S = 5.0
+Way = Literal["supervisor", "watchdog", "state file", "ended before"]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a run was stopped."""
+
+    by: Way
+    """Who did it in the end."""
+    verified: bool
+    """The tree was proven empty."""
+    seconds: float
+    """From the order to the proof, or to giving up."""
+    problems: tuple[str, ...] = ()
+    """The ways that failed before."""
+
+
+def ask(
+    run: Run, request: dict[str, Any], *, timeout_s: float = 1.0, socket_name: str = SOCKET
+) -> dict[str, Any]:
+    """The answer of the run's supervisor. Raises: GuardError when there is none in time."""
+    try:
+        with wire.connect(str(run.folder), socket_name, timeout_s) as sock:
+            wire.send(sock, request)
+            message = wire.receive(sock)
+    except (OSError, wire.WireError) as error:
+        raise GuardError(f"run {run.id}: no answer on {socket_name}: {error}") from error
+    if message is None:
+        raise GuardError(
+            f"run {run.id}: {socket_name} hung up. It answers its own user and root, from the "
+            "same pid namespace."
+        )
+    return message.fields
+
+
+def stop_run(
+    run: Run, *, now: bool = False, patience_s: float = 30.0, timeout_s: float = 1.0
+) -> Stopped:
+    """Stop the run, by its supervisor within `patience_s` seconds, else over its head.
+
+    Raises: GuardError when no way works; the message lists them all.
+    """
+    begun = time.monotonic()
+    problems: list[str] = []
+    if not read_state(run, RESULT):
+        try:
+            ask(run, {"request": "stop", "now": now}, timeout_s=timeout_s)
+            _wait_result(run, begun + patience_s, timeout_s)
+        except GuardError as error:
+            problems.append(str(error))
+            return _over_its_head(run, begun, problems, timeout_s)
+        return Stopped("supervisor", _result_verified(run), time.monotonic() - begun)
+    return Stopped("ended before", _result_verified(run), 0.0)
+
+
+def _over_its_head(run: Run, begun: float, problems: list[str], timeout_s: float) -> Stopped:
+    try:
+        # Asked whether it lives before it is given the time that a kill may take.
+        ask(run, {"request": "status"}, timeout_s=timeout_s, socket_name=WATCHDOG_SOCKET)
+        answer = ask(
+            run, {"request": "stop"}, timeout_s=WATCHDOG_KILL_S, socket_name=WATCHDOG_SOCKET
+        )
+        kill = kill_from(answer["kill"])
+        if kill.verified:
+            return Stopped("watchdog", True, time.monotonic() - begun, tuple(problems))
+        problems.append(f"the watchdog's kill is not proven: survivors {kill.survivors}")
+    except (GuardError, KeyError, TypeError, ValueError) as error:
+        problems.append(str(error))
+    kill = _by_state_file(run, problems)
+    return Stopped("state file", kill.verified, time.monotonic() - begun, tuple(problems))
+
+
+def _by_state_file(run: Run, problems: list[str]) -> KillResult:
+    state = read_state(run)
+    if not state:
+        raise GuardError("; ".join([*problems, f"{run.folder} has no state file"]))
+    target, guards = opened_target(state)
+    try:
+        # The tree first: it dies at once, while a hung guard may take its time.
+        result = kill_tree(target, 5.0)
+        hung = [guards.get("watchdog"), guards.get("spawner")]
+        kill_all(hung)
+        for pidfd in hung:
+            if pidfd is not None:
+                wait_ended(pidfd, 1.0)
+        if is_provable(target):
+            return kill_tree(target, 5.0) if not result.verified else result
+        # No handle: the init had ended before, or it is another boot. A dead init is the proof.
+        gone = state.get("init") is not None or state.get("boot") != boot_id()
+        return result._replace(verified=gone and not result.survivors)
+    finally:
+        held = (target.init_pidfd, target.outer_pidfd, *guards.values())
+        for pidfd in held:
+            if pidfd is not None:
+                os.close(pidfd)
+
+
+def _wait_result(run: Run, until: float, timeout_s: float) -> None:
+    while not read_state(run, RESULT):
+        if time.monotonic() >= until:
+            raise GuardError(f"run {run.id}: its supervisor did not stop it in time")
+        try:
+            ask(run, {"request": "status"}, timeout_s=timeout_s)
+        except GuardError:
+            if not read_state(run, RESULT):  # it may have ended between the two
+                raise
+        time.sleep(POLL_S)
+
+
+def _result_verified(run: Run) -> bool:
+    return read_state(run, RESULT).get("verified") is True

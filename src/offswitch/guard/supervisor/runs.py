@@ -1,0 +1,162 @@
+"""Where guarded runs live, and which of them are still alive.
+
+A run is a folder of mode 0700 outside the agent's sight. A process number says nothing after a
+reboot or a reuse, so liveness is judged by boot, number and start time together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal  # Any: values of a JSON object
+
+from offswitch.errors import GuardError, nearest_name
+from offswitch.guard.stop.processes import boot_id, read_process
+from offswitch.guard.stop.stopped import STOPPED
+
+__all__ = [
+    "Run",
+    "RunEntry",
+    "check_out_of_sight",
+    "create_run",
+    "find_run",
+    "is_alive",
+    "list_runs",
+    "process_note",
+    "read_state",
+    "runs_folder",
+    "write_state",
+]
+
+STATE, RESULT = "state.json", "result.json"
+Condition = Literal["starting", "running", "ended", "killed", "dead"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One guarded run."""
+
+    id: str
+    """Name of its folder: local date, time and eight random hex digits, unless chosen."""
+    folder: Path
+    """Mode 0700: sockets, state, result and logs."""
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One line of `offswitch guard status`."""
+
+    run: Run
+    condition: Condition
+    """starting, running; ended with a result; killed by its watchdog; dead without a word."""
+    state: Mapping[str, Any]
+    """What `state.json` says; empty before the launch."""
+
+
+def runs_folder() -> Path:
+    """`$XDG_STATE_HOME/offswitch/runs`, by default under `~/.local/state`."""
+    state = os.environ.get("XDG_STATE_HOME")
+    root = Path(state) if state and Path(state).is_absolute() else Path.home() / ".local" / "state"
+    return root / "offswitch" / "runs"
+
+
+def create_run(name: str | None = None, folder: Path | None = None) -> Run:
+    """A new run with its folder. Raises: GuardError when the name is taken or no file name."""
+    run_id = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+    if run_id in {".", ".."} or "/" in run_id or "\0" in run_id:
+        raise GuardError(f"run name {run_id!r} is not a file name; leave out slashes")
+    parent = folder if folder is not None else runs_folder()
+    try:
+        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = parent / run_id
+        path.mkdir(mode=0o700)
+        path.chmod(0o700)  # whatever the umask was
+    except FileExistsError as error:
+        raise GuardError(f"run {run_id!r} exists already in {parent}; choose another") from error
+    except OSError as error:
+        raise GuardError(f"no run folder can be made in {parent}: {error}") from error
+    return Run(run_id, path)
+
+
+def list_runs(folder: Path | None = None) -> tuple[RunEntry, ...]:
+    """Every run of the folder, oldest name first."""
+    parent = folder if folder is not None else runs_folder()
+    found = sorted(parent.iterdir()) if parent.is_dir() else []
+    return tuple(_entry(Run(path.name, path)) for path in found if path.is_dir())
+
+
+def find_run(name: str, folder: Path | None = None) -> Run:
+    """The run of that name, or the only one whose name begins so. Raises: GuardError."""
+    runs = {entry.run.id: entry.run for entry in list_runs(folder)}
+    begun = [run for run_id, run in runs.items() if run_id.startswith(name)]
+    if name in runs:
+        return runs[name]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise GuardError(f"{name!r} begins {len(begun)} runs: {', '.join(r.id for r in begun)}")
+    raise GuardError(nearest_name(name, runs, kind="run", lister="offswitch guard status"))
+
+
+def check_out_of_sight(run: Run, visible: Iterable[Path]) -> None:
+    """Raises: GuardError when the agent would see the run's folder in one it is given."""
+    here = run.folder.resolve()
+    above = [path for path in visible if here.is_relative_to(path.resolve())]
+    if above:
+        raise GuardError(
+            f"the run's folder {here} lies in {', '.join(map(str, above))}, which the agent sees. "
+            "Set XDG_STATE_HOME to a folder outside the jail."
+        )
+
+
+def process_note(pid: int) -> dict[str, int] | None:
+    """Number and start time of a living process, as `state.json` keeps them; None when gone."""
+    found = read_process(pid)
+    return None if found is None else {"pid": pid, "started": found.started}
+
+
+def is_alive(note: Mapping[str, Any] | None, boot: str) -> bool:
+    """Whether the process noted in that boot is alive in this one, and is not another."""
+    if note is None or boot != boot_id():
+        return False
+    found = read_process(note["pid"])
+    return found is not None and found.started == note["started"] and found.state not in "ZX"
+
+
+def write_state(run: Run, fields: Mapping[str, Any], name: str = STATE) -> None:
+    """Put `fields` into the run's folder, whole or not at all, mode 0600.
+
+    Not waited for until it is on the disk: no process it names outlives a power cut, and a slow
+    disk must not stop the supervisor's heart.
+    """
+    new = run.folder / f"{name}.new"
+    new.touch(mode=0o600)
+    new.write_text(json.dumps(fields, allow_nan=False))
+    new.replace(run.folder / name)
+
+
+def read_state(run: Run, name: str = STATE) -> dict[str, Any]:
+    """What `write_state` put there; empty when nothing was. Raises: GuardError when unreadable."""
+    try:
+        found = json.loads((run.folder / name).read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise GuardError(f"{run.folder / name} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise GuardError(f"{run.folder / name} holds no JSON object; somebody has written over it")
+    return found
+
+
+def _entry(run: Run) -> RunEntry:
+    state = read_state(run)
+    if (run.folder / RESULT).exists():
+        return RunEntry(run, "ended", state)
+    if is_alive(state.get("supervisor"), state.get("boot", "")):
+        return RunEntry(run, "running" if state.get("outer") else "starting", state)
+    return RunEntry(run, "killed" if (run.folder / STOPPED).exists() else "dead", state)

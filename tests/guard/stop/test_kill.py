@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from trees import PYTHON, UNIFIED, alive, group, hostile, in_namespace, jailed, writable_root
+
+from offswitch.guard.stop import cgroup, kill
+from offswitch.guard.stop.freeze import freeze, members, thaw
+from offswitch.guard.stop.kill import kill_tree, verify_empty
+from offswitch.guard.stop.launch import Target
+from offswitch.guard.stop.pidfd import has_ended
+from offswitch.guard.stop.processes import read_process
+
+V2 = writable_root("cgroup.kill", UNIFIED)
+V1_FREEZER = writable_root("freezer.state", [Path("/sys/fs/cgroup/freezer")])
+needs_v2 = pytest.mark.skipif(V2 is None, reason="not enforceable here: no writable cgroup 2")
+needs_v1 = pytest.mark.skipif(V1_FREEZER is None, reason="not enforceable here: no v1 freezer")
+
+
+def lurker(*, mark: str = "", folder: Path | None = None) -> subprocess.Popen[bytes]:
+    """A process of our own outside any jail, for at most 9 s, in the group if one is given."""
+    code = "import os,sys,time; [open(p,'w').write('0') for p in sys.argv[1:]]; "
+    code += "os.write(1,b'r'); time.sleep(9)"
+    groups = [] if folder is None else [str(folder / "cgroup.procs")]
+    process = subprocess.Popen(
+        [PYTHON, "-I", "-S", "-c", code, *groups],
+        stdout=subprocess.PIPE,
+        env=dict([mark.split("=")]) if mark else {},
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(1) == b"r"
+    return process
+
+
+@pytest.mark.slow
+def test_two_hundred_daemons_that_ignore_every_signal_are_dead_and_proven_so() -> None:
+    with jailed(*hostile("daemons", 200)) as target:
+        assert in_namespace(target.pid_namespace) >= 201
+        assert not verify_empty(target)
+        result = kill_tree(target)
+        assert result.verified
+        assert in_namespace(target.pid_namespace) == 0
+        assert result.survivors == ()
+        assert [step.name for step in result.steps][-2:] == ["tree empty", "no strays"]
+        assert kill_tree(target).verified, "killing the dead again is harmless and verifies again"
+
+
+@pytest.mark.slow
+def test_a_live_fork_bomb_of_three_hundred_is_dead_and_proven_so() -> None:
+    with jailed(*hostile("bomb", 300)) as target:
+        deadline = time.monotonic() + 5
+        while in_namespace(target.pid_namespace) < 200 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        before = {one.pid for one in members(target)}
+        time.sleep(0.1)
+        after = {one.pid for one in members(target)}
+        assert len(after) >= 150
+        assert after - before, "the bomb is not forking"
+        assert kill_tree(target).verified
+        assert in_namespace(target.pid_namespace) == 0
+
+
+@needs_v2
+def test_a_group_alone_is_enough_to_kill_and_to_prove() -> None:
+    assert V2 is not None
+    with group(V2) as folder, lurker(folder=folder) as process:
+        target = Target(cgroups=(str(folder),))
+        assert cgroup.members(str(folder)) == {process.pid}
+        assert not verify_empty(target)
+        assert kill_tree(target).verified
+        assert process.wait() == -9
+
+
+@needs_v2
+def test_a_frozen_group_is_killed_without_being_thawed_first() -> None:
+    assert V2 is not None
+    with group(V2) as folder, lurker(folder=folder) as process:
+        target = Target(cgroups=(str(folder),))
+        found = freeze(target)
+        assert (found.frozen, found.method) == (True, "cgroup")
+        assert kill_tree(target).verified
+        assert process.wait() == -9
+
+
+@needs_v1
+def test_a_group_of_version_one_is_thawed_because_the_frozen_cannot_die() -> None:
+    assert V1_FREEZER is not None
+    with group(V1_FREEZER) as folder, lurker(folder=folder) as process:
+        target = Target(cgroups=(str(folder),))
+        assert freeze(target).frozen
+        process.kill()
+        time.sleep(0.02)
+        assert process.poll() is None, "the kernel killed a frozen process: this test is vacuous"
+        assert kill_tree(target).verified
+        assert (folder / "freezer.state").read_text().strip() == "THAWED"
+        assert process.wait() == -9
+
+
+def test_without_a_namespace_or_a_group_nothing_is_ever_verified() -> None:
+    with lurker(mark="OFFSWITCH_TEST=unproven") as process:
+        target = Target(outer_pidfd=os.pidfd_open(process.pid), marks=("OFFSWITCH_TEST=unproven",))
+        result = kill_tree(target, 0.5)
+        assert process.wait() == -9, "best effort still kills"
+        assert not result.verified
+        assert "nothing to prove it by" in next(
+            step.detail for step in result.steps if step.name == "tree empty"
+        )
+
+
+def test_a_marked_stray_outside_the_namespace_is_shot_before_anything_is_verified() -> None:
+    with jailed(*hostile("calm", 0)) as target, lurker(mark=target.marks[0]) as stray:
+        # Started by us, so it must be reaped here before the scan can call it gone.
+        result = kill_tree(target)
+        assert "strays shot" in [step.name for step in result.steps]
+        assert stray.wait() == -9
+        assert result.verified
+
+
+def test_a_bystander_and_an_older_process_with_the_mark_are_left_alone() -> None:
+    with lurker(mark="OFFSWITCH_TEST=older") as older, lurker() as bystander:
+        with jailed(*hostile("calm", 0)) as target:
+            mine = read_process(older.pid)
+            assert mine is not None
+            newer = target._replace(
+                marks=(*target.marks, "OFFSWITCH_TEST=older"), since=mine.started + 1
+            )
+            assert kill_tree(newer).verified
+        assert older.poll() is None
+        assert bystander.poll() is None
+        older.kill()
+        bystander.kill()
+
+
+def test_a_tree_that_will_not_die_is_reported_with_its_survivors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with jailed(*hostile("calm", 0)) as target:
+        monkeypatch.setattr(kill, "kill_all", lambda pidfds: None)
+        monkeypatch.setattr(kill, "kill_strays", lambda found: None)
+        result = kill_tree(target, 0.15)
+        assert not result.verified
+        assert {one.pid for one in members(target)} <= set(result.survivors)
+        assert 0.15 <= result.seconds < 1.5
+
+
+def test_the_proxies_die_first_and_a_broken_one_cannot_save_the_agent() -> None:
+    def broken() -> None:
+        raise OSError("proxy is gone")
+
+    with jailed(*hostile("calm", 0)) as target, lurker() as proxy:
+        handle = os.pidfd_open(proxy.pid)
+        result = kill_tree(target._replace(egress=(handle,)), close_egress=broken)
+        assert result.verified
+        assert result.steps[0][:2] == ("egress closed", False)
+        assert "proxy is gone" in result.steps[0].detail
+        assert has_ended(handle)
+        assert proxy.wait() == -9
+
+
+def test_a_tree_stopped_by_signals_stands_still_until_it_is_thawed() -> None:
+    beat = "import os,time\nos.write(1,b'ready\\n')\nwhile 1: time.sleep(.001)"
+    with jailed(PYTHON, "-I", "-S", "-c", beat) as target:
+        found = freeze(target)
+        assert (found.frozen, found.method) == (True, "signals")
+        assert {one.state for one in members(target)} == {"T"}
+        assert alive(target) == 2
+        thaw(target)
+        deadline = time.monotonic() + 2
+        while any(one.state == "T" for one in members(target)) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert "T" not in {one.state for one in members(target)}
+        assert freeze(target).frozen
+        assert kill_tree(target).verified, "the stopped die too"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+def test_a_group_that_cannot_be_read_is_not_called_empty(tmp_path: Path) -> None:
+    assert not cgroup.is_empty(str(tmp_path))
+    (tmp_path / "cgroup.procs").write_text("")
+    assert cgroup.is_empty(str(tmp_path))
+    (tmp_path / "cgroup.events").write_text("populated 1\nfrozen 0\n")
+    assert not cgroup.is_empty(str(tmp_path))
+    assert cgroup.is_empty(str(tmp_path / "removed"))
