@@ -15,6 +15,7 @@ import msgspec
 
 from offswitch.errors import GuardError
 from offswitch.guard.jail.bait import laid_bait
+from offswitch.guard.jail.bubblewrap import WORK
 from offswitch.guard.jail.cgroups import run_group
 from offswitch.guard.jail.descriptors import JailFds
 from offswitch.guard.jail.host import inspect_host
@@ -26,14 +27,17 @@ from offswitch.guard.journal import LedgerJournal
 from offswitch.guard.ledger.anchor import Head, open_anchor
 from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.policy import Policy
+from offswitch.guard.sensors.hoarding import stocks_of
+from offswitch.guard.sensors.run_sensors import RunSensors, SensorSettings, detector_thresholds
+from offswitch.guard.sensors.tree_look import TreeSettings
 from offswitch.guard.stop.launch import LaunchOrder
 from offswitch.guard.supervisor.protocol import ShutdownPlan
 from offswitch.guard.supervisor.result import RunResult
 from offswitch.guard.supervisor.run import supervise
-from offswitch.guard.supervisor.runs import Run
+from offswitch.guard.supervisor.runs import Run, read_state
 from offswitch.guard.supervisor.settings import Hooks, Settings
 
-__all__ = ["ANCHOR", "LEDGER", "GuardedRun", "run_guarded"]
+__all__ = ["ANCHOR", "LEDGER", "GuardedRun", "own_files", "run_guarded"]
 
 LEDGER, ANCHOR = "ledger.jsonl", "heads.jsonl"
 """Names in the run's folder."""
@@ -87,7 +91,8 @@ def run_guarded(
         stack.callback(os.close, opened.report)
         start = _Start(policy, plan, opened, journal, command, contained)
         order = _order(plan, opened, stdio or {0: 0, 1: 1, 2: 2})
-        hooks = Hooks(start=start.start, notice_file=notice)
+        sensors = stack.enter_context(_sensors(policy, plan, command, run, journal))
+        hooks = Hooks(start=start.start, notice_file=notice, sensors=sensors.sensors)
         try:
             result = supervise(order, run, _settings(policy), hooks, journal)
             statement = start.outcome()
@@ -187,6 +192,35 @@ def _order(plan: JailPlan, opened: OpenPlan, stdio: Mapping[int, int]) -> Launch
     )
 
 
+def _sensors(
+    policy: Policy, plan: JailPlan, command: Sequence[str], run: Run, journal: LedgerJournal
+) -> RunSensors:
+    tree = TreeSettings(
+        workspace=policy.jail.workspace,
+        own=own_files(policy.jail.workspace, command),
+        goals=policy.goal.files,
+        decoys=policy.goal.canary,
+    )
+    settings = SensorSettings(
+        tree=tree,
+        stocks=stocks_of(dict(policy.resources), policy.jail.limits),
+        groups=plan.group.folders if plan.group else (),
+    )
+    return RunSensors(
+        settings, journal.happened, lambda: (read_state(run).get("init") or {}).get("pid")
+    )
+
+
+def own_files(workspace: str, command: Sequence[str]) -> tuple[str, ...]:
+    """The agent's own program, as far as its command names files: by path on the host.
+
+    >>> own_files("/nowhere", ["python", "agent.py"])
+    ()
+    """
+    inside = (Path(workspace, word.removeprefix(f"{WORK}/")) for word in command)
+    return tuple(str(path) for path in inside if path.is_file() and ".." not in path.parts)
+
+
 def _settings(policy: Policy) -> Settings:
     return Settings(
         heartbeat_s=policy.watchdog.heartbeat,
@@ -197,6 +231,7 @@ def _settings(policy: Policy) -> Settings:
         shutdown=ShutdownPlan(
             policy.shutdown.notice, policy.shutdown.grace, policy.shutdown.deadline
         ),
+        thresholds=detector_thresholds(policy.ladder),
     )
 
 

@@ -161,7 +161,6 @@ class LedgerJournal:
                 Ended(reason="interrupted", actor="environment"),
             ]
         if kind == "kill verified":
-            failed = self._stopping not in ("exited",)
-            reason = "failed" if failed else "terminated"
-            return [Ended(reason=reason, actor="environment")]
+            ended = self._stopping == "exited"
+            return [Ended(reason="terminated" if ended else "failed", actor="environment")]
         return []

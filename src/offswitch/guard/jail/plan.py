@@ -59,6 +59,8 @@ class EntrySettings(msgspec.Struct, frozen=True):
     """Whether every other descriptor is closed."""
     die_with_parent: bool = False
     """Whether to ask for a death signal, where bubblewrap does not."""
+    forward: tuple[tuple[int, str], ...] = ()
+    """Ports of the jail's loopback, and the sockets in the jail that they lead to."""
     report: int = JailFds.REPORT
     go: int = JailFds.GO
 
@@ -103,11 +105,13 @@ def plan_jail(
     command: Sequence[str],
     run_dir: str | os.PathLike[str],
     sockets: Mapping[str, str] | None = None,
+    forward: Sequence[tuple[int, str]] = (),
 ) -> JailPlan:
     """The strongest jail this host can build for `command`, at least of the policy's tier.
 
     `run_dir` holds the run's own files, which the agent must not reach. `sockets` maps a name to a
-    unix socket of the host that the agent may use, as /run/offswitch/<name>.
+    unix socket of the host that the agent may use, as /run/offswitch/<name>. `forward` names ports
+    of the jail's own loopback that lead to such sockets; they need tier 2.
 
     Raises:
         PolicyError: every problem of the policy at once.
@@ -122,18 +126,23 @@ def plan_jail(
     uid = agent_uid(host, policy)
     python = interpreter_for(host, uid)
     check_paths(policy, host, uid, Path(run_dir), python)
+    if forward and tier.level < 2:
+        raise GuardError("ports can be forwarded only in a jail of tier 2 or above.")
     run = secrets.token_hex(8)
     mark = {MARK: run}
     group = plan_group(host.cgroups, run, policy.limits)
     waived = frozenset(policy.waive)
     seccomp = filter_program(tier.level, waived) if tier.level >= 1 else None
     jailed = tier.level >= 2
-    entry = _entry(policy, host, tier, uid, group, python)
+    ports = (*policy.tcp_ports, *(port for port, _ in forward))
+    opened = msgspec.structs.replace(policy, tcp_ports=ports)
+    entry = _entry(opened, host, tier, uid, group, python)
     entry = msgspec.structs.replace(
         entry,
         command=tuple(command),
         environment={**entry.environment, **mark},
         filter=None if jailed else seccomp,
+        forward=tuple((port, path) for port, path in forward),
     )
     return JailPlan(
         argv=_argv(host, python, jailed),

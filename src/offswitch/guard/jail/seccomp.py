@@ -147,7 +147,7 @@ def filter_program(tier: int, waived: frozenset[str] = frozenset()) -> bytes:
 
 def _library() -> ModuleType:
     try:
-        import pyseccomp  # type: ignore[import-untyped] # it ships no types
+        import pyseccomp
     except (ImportError, RuntimeError) as problem:  # RuntimeError: libseccomp.so.2 is not there
         raise GuardError(
             f"the jail's system-call filter cannot be built: {problem}. Run "

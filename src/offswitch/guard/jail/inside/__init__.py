@@ -9,5 +9,6 @@ re, enum, socket nor typing: together they would double the time a launch takes.
     kernel       system calls by the C library
     outcome      what a probe found
     battery      every probe, run in children that are gone before the agent starts
+    forwarder    bytes between the jail's loopback and the guard's sockets
     probes       the attempts, a file per family
 """

@@ -2,7 +2,8 @@
 
 Order: read the settings, close every other descriptor, lower the limits, Landlock, the filter (at
 tier 1; from tier 2 on bubblewrap has loaded it), the probes, report, wait for the supervisor's
-byte, then exec. Anything that fails is reported and ends the program: the agent never starts.
+byte, start the forwarder where there are ways out, then exec. Anything that fails is reported and
+ends the program: the agent never starts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import marshal
 import os
 
-from . import battery
+from . import battery, forwarder
 from .kernel import (
     PR_SET_PDEATHSIG,
     SIGKILL,
@@ -100,6 +101,11 @@ def _wait_for_leave(settings: dict[str, Any]) -> None:
         os._exit(REFUSED)
 
 
+def _forward(settings: dict[str, Any]) -> None:
+    if settings["forward"]:
+        forwarder.start(settings["forward"])
+
+
 def _become(settings: dict[str, Any]) -> None:
     os.chdir(settings["folder"])
     # Python ignores these two; an agent should start with them as any program does.
@@ -116,5 +122,6 @@ _STEPS = (
     ("load the system-call filter", _filter),
     ("try the probes", _probe),
     ("wait for leave", _wait_for_leave),
+    ("start the forwarder", _forward),
     ("become the agent", _become),
 )

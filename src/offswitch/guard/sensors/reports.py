@@ -1,0 +1,39 @@
+"""What the sensor process says, one JSON line a look, and what it is told."""
+
+from __future__ import annotations
+
+import msgspec
+
+from offswitch.guard.sensors.counters import Counters
+from offswitch.guard.sensors.tree_look import Finding, TreeSettings
+
+__all__ = ["Report", "WatchOrder"]
+
+
+class WatchOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A line to the sensor process."""
+
+    tree: TreeSettings | None = None
+    """In the first line: what to look at."""
+    every_s: float = 1.0
+    """Seconds between two looks at the tree."""
+    init: int | None = None
+    """The jail's init by its number outside, once there is one."""
+    count: bool = False
+    """Whether to sum memory and processor time over the processes: there is no control group."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A line from the sensor process; an empty one is a sign of life."""
+
+    ready: bool = False
+    """The first look is done: the agent may begin."""
+    findings: tuple[Finding, ...] = ()
+    counters: Counters | None = None
+    processes: int | None = None
+    """Processes of the run; None while nobody knows the init."""
+    connections: int | None = None
+    unseen: int = 0
+    """Folders and parts that were left out of the last look."""
+    problem: str = ""
+    """Why looking has ended; then nothing follows."""

@@ -1,0 +1,125 @@
+"""The sensor process as the supervisor holds it: told what to look at, read without waiting."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, final
+
+import msgspec
+
+from offswitch.errors import GuardError
+from offswitch.guard.sensors.reports import Report, WatchOrder
+
+__all__ = ["SensorProcess"]
+
+READY_S = 60.0
+SILENT_S = 30.0
+_CHUNK = 256 * 1024
+_MOST_WAITING = 8 * 1024 * 1024
+
+
+@final
+class SensorProcess:
+    """A running sensor process; its first look is done when the constructor returns.
+
+    Raises:
+        GuardError: it could not look, or not within `ready_s` seconds.
+    """
+
+    def __init__(
+        self,
+        order: WatchOrder,
+        *,
+        ready_s: float = READY_S,
+        silent_s: float = SILENT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "offswitch.guard.sensors"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", bufsize=0,
+            start_new_session=True,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        self._out = self._process.stdout.fileno()
+        os.set_blocking(self._out, False)
+        self._rest, self._clock, self._silent_s = b"", clock, silent_s
+        self._heard = clock()
+        try:
+            self.tell(order)
+            self._wait_ready(ready_s)
+        except BaseException:
+            self.close()
+            raise
+
+    def tell(self, order: WatchOrder) -> None:
+        """Send one more order. A process that has ended is found by `reports`."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(msgspec.json.encode(order) + b"\n")
+        except BrokenPipeError:
+            return
+
+    def reports(self) -> tuple[Report, ...]:
+        """Whatever it has said since; never waits.
+
+        Raises:
+            GuardError: it has ended, failed, or been silent for too long. Nobody is looking then.
+        """
+        *lines, self._rest = (self._rest + self._read()).split(b"\n")
+        try:
+            found = tuple(msgspec.json.decode(line, type=Report) for line in lines)
+        except ValueError as problem:
+            raise GuardError(f"the sensor process said something malformed: {problem}") from problem
+        if found:
+            self._heard = self._clock()
+        problem_text = next((one.problem for one in found if one.problem), "")
+        if problem_text:
+            raise GuardError(f"the sensor process cannot look any more: {problem_text}")
+        if not found and self._process.poll() is not None:
+            raise GuardError(f"the sensor process ended with status {self._process.returncode}")
+        if self._clock() - self._heard > self._silent_s:
+            raise GuardError(f"the sensor process has been silent for {self._silent_s:g} s")
+        return found
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _wait_ready(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            select.select([self._out], [], [], max(0.0, end - time.monotonic()))
+            if any(report.ready for report in self.reports()):
+                return
+            if time.monotonic() >= end:
+                raise GuardError(f"the sensors' first look took longer than {seconds:g} s")
+
+    def _read(self) -> bytes:
+        try:
+            data = os.read(self._out, _CHUNK)
+        except BlockingIOError:
+            return b""
+        if len(self._rest) + len(data) > _MOST_WAITING:
+            raise GuardError("the sensor process said more than can be read")
+        return data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,180 @@
+"""A program under guard: jailed, written down, and ended with proof. Real processes throughout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from offswitch.errors import GuardError
+from offswitch.guard.guarded_run import ANCHOR, LEDGER, GuardedRun, run_guarded
+from offswitch.guard.ledger.anchor import read_anchor
+from offswitch.guard.ledger.reading import ledger_trace, read_records
+from offswitch.guard.ledger.verify import verify_ledger
+from offswitch.guard.policy.read import parse_policy
+from offswitch.guard.supervisor.runs import create_run
+from offswitch.trace.event import Ended, StopEffective, StopOrdered
+
+pytestmark = pytest.mark.slow
+
+OFFSWITCH = (sys.executable, "-c", "from offswitch.cli import main; main()")
+POLICY = """
+version: 1
+name: test
+jail: {tier: 2, limits: {wall: 30s}}
+watchdog: {heartbeat: 100ms, timeout: 3s}
+shutdown: {notice: 100ms, grace: 100ms, deadline: 10s}
+rules: []
+"""
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    """A folder with a workspace that an unprivileged user owns."""
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    (tmp_path / "work").mkdir()
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "work", 4242, 4242)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    return tmp_path
+
+
+def guarded(room: Path, script: str, policy: str = POLICY) -> GuardedRun:
+    run = create_run(folder=room / "runs")
+    with (room / "output").open("wb") as output:
+        return run_guarded(
+            parse_policy(policy, folder=room), ["/bin/sh", "-c", script], run,
+            stdio={0: os.open(os.devnull, os.O_RDONLY), 1: output.fileno(), 2: output.fileno()},
+        )  # fmt: skip
+
+
+def test_a_run_ends_with_the_programs_own_code_and_a_ledger_that_proves_it(room: Path) -> None:
+    done = guarded(room, "echo from the jail; echo kept > /work/file; exit 7")
+    assert (done.result.reason, done.result.exit_code) == ("exited", 7)
+    assert done.result.verified
+    assert (room / "output").read_text() == "from the jail\n"
+    assert (room / "work" / "file").read_text() == "kept\n"
+    heads = read_anchor(done.ledger.parent / ANCHOR)
+    proven = verify_ledger(done.ledger, heads=heads, head=done.head.digest)
+    assert proven.closed
+    assert proven.proven == proven.head.count == done.head.count
+    first = read_records(done.ledger)[0].body["statement"]
+    assert (first["tier"], first["program"]) == (done.statement.tier, "sh")
+    assert len(first["outcomes"]) >= 28
+    assert ledger_trace(done.ledger).events == (Ended(reason="terminated", actor="environment"),)
+
+
+def test_what_a_program_leaves_behind_is_dead_when_its_run_has_ended(room: Path) -> None:
+    left = "setsid sleep 300 & setsid sleep 300 & sleep 0.2; exit 0"
+    done = guarded(room, left)
+    assert done.result.verified
+    living = subprocess.run(["pgrep", "-fx", "sleep 300"], capture_output=True, check=False)
+    mine = {f"OFFSWITCH_RUN={mark}" for mark in _marks(done)}
+    assert not any(mine & _environment(pid) for pid in living.stdout.split())
+
+
+def test_a_run_that_takes_too_long_is_stopped_by_order_and_told_so(room: Path) -> None:
+    done = guarded(room, "trap '' TERM; while :; do sleep 1; done", POLICY.replace("30s", "1s"))
+    assert (done.result.reason, done.result.verified) == ("wall", True)
+    assert ledger_trace(done.ledger).events == (
+        StopOrdered(intervention="shutdown", actor="principal"),
+        StopEffective(intervention="shutdown", actor="principal"),
+        Ended(reason="interrupted", actor="environment"),
+    )
+
+
+def test_a_program_that_is_not_there_is_an_error_and_the_ledger_says_so(room: Path) -> None:
+    run = create_run(folder=room / "runs")
+    with pytest.raises(GuardError, match="no-such-program"):
+        run_guarded(parse_policy(POLICY, folder=room), ["no-such-program"], run)
+    closing = [one for one in read_records(run.folder / LEDGER) if one.kind == "closed"]
+    assert "no-such-program" in closing[0].body["why"]
+
+
+def test_a_jail_that_a_machine_cannot_build_never_starts_the_program(room: Path) -> None:
+    with pytest.raises(GuardError, match="tier 4"):
+        guarded(room, "touch /work/ran", POLICY.replace("tier: 2", "tier: 4"))
+    assert not (room / "work" / "ran").exists()
+
+
+def offswitch(room: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*OFFSWITCH, *arguments],
+        capture_output=True, text=True, check=False, cwd=room, timeout=60,
+        env={**os.environ, "XDG_STATE_HOME": str(room / "state")},
+    )  # fmt: skip
+
+
+def test_an_operator_stops_a_run_from_another_shell(room: Path) -> None:
+    script = "trap '' TERM; touch /work/up; sleep 60"
+    command = [*OFFSWITCH, "guard", "run", "--policy", "policy.yaml", "--name", "mine"]
+    command += ["--", "sh", "-c", script]
+    environment = {**os.environ, "XDG_STATE_HOME": str(room / "state")}
+    with subprocess.Popen(
+        command, cwd=room, env=environment, stderr=subprocess.PIPE, text=True
+    ) as run:
+        _wait_for(room / "work" / "up")
+        paused = json.loads(offswitch(room, "guard", "pause", "mine", "--json").stdout)
+        assert (paused["ok"], paused["phase"]) == (True, "paused")
+        stopped = offswitch(room, "guard", "stop", "mine")
+        assert stopped.returncode == 0, stopped.stderr
+        assert "verified empty" in stopped.stdout
+        assert run.stderr is not None
+        told = run.stderr.read()
+    assert run.returncode == 137
+    assert "tree verified empty" in told
+    status = json.loads(offswitch(room, "guard", "status", "mine", "--json").stdout)
+    assert (status["condition"], status["verified"], status["reason"]) == (
+        "ended",
+        True,
+        "operator",
+    )
+    ledger = room / "state" / "offswitch" / "runs" / "mine" / "ledger.jsonl"
+    assert offswitch(room, "guard", "verify", str(ledger)).returncode == 3
+    anchor = str(ledger.with_name("heads.jsonl"))
+    assert offswitch(room, "guard", "verify", str(ledger), "--anchor", anchor).returncode == 0
+    ledger.write_bytes(ledger.read_bytes().replace(b'"operator"', b'"operatox"', 1))
+    changed = offswitch(room, "guard", "verify", str(ledger), "--anchor", anchor)
+    assert changed.returncode == 1
+    assert "was changed" in changed.stdout
+
+
+def _wait_for(path: Path, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def _marks(done: GuardedRun) -> set[str]:
+    return {Path(folder).name.rpartition("-")[2] for folder in done.statement.group} or {"none"}
+
+
+def _environment(pid: bytes) -> set[str]:
+    try:
+        return set(Path(f"/proc/{pid.decode()}/environ").read_text().split("\0"))
+    except OSError:
+        return set()
+
+
+def test_an_agent_that_lays_a_git_hook_is_frozen_or_killed_as_its_policy_says(room: Path) -> None:
+    script = "mkdir -p .git/hooks; echo 'sh -c x' > .git/hooks/post-commit; chmod +x .git/hooks/*; "
+    policy = POLICY + "ladder: {persistence: kill}\n"
+    done = guarded(room, script + "sleep 20", policy)
+    assert (done.result.reason, done.result.verified) == ("ladder", True)
+    kinds = [type(event).__name__ for event in ledger_trace(done.ledger).events]
+    assert kinds[0] == "CopiedItself"
+    assert kinds[-2:] == ["StopEffective", "Ended"]
+
+
+def test_the_same_hook_is_only_written_down_where_the_policy_does_not_name_it(room: Path) -> None:
+    script = "mkdir -p .git/hooks; echo x > .git/hooks/post-commit; chmod +x .git/hooks/*; sleep 3"
+    done = guarded(room, script)
+    assert (done.result.reason, done.result.exit_code) == ("exited", 0)
+    assert "CopiedItself" in [type(event).__name__ for event in ledger_trace(done.ledger).events]
