@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import tempfile
 import threading
@@ -18,15 +19,20 @@ from offswitch.guard.jail.bait import laid_bait
 from offswitch.guard.jail.bubblewrap import WORK
 from offswitch.guard.jail.cgroups import run_group
 from offswitch.guard.jail.descriptors import JailFds
-from offswitch.guard.jail.host import inspect_host
+from offswitch.guard.jail.host import Host, inspect_host
 from offswitch.guard.jail.launch import OpenPlan, open_plan, read_report, require_started
 from offswitch.guard.jail.plan import JailPlan, plan_jail
 from offswitch.guard.jail.selftest import require_sound
 from offswitch.guard.jail.statement import ContainmentStatement, containment_statement
+from offswitch.guard.jail.tier import agent_uid
 from offswitch.guard.journal import LedgerJournal
 from offswitch.guard.ledger.anchor import Head, open_anchor
 from offswitch.guard.ledger.writer import LedgerWriter
-from offswitch.guard.policy.policy import Policy
+from offswitch.guard.policy.policy import Policy, Rule
+from offswitch.guard.proxy.environment import agent_environment, forwards, sockets
+from offswitch.guard.proxy.link import THRESHOLDS as PROXY_THRESHOLDS
+from offswitch.guard.proxy.link import ProxyLink
+from offswitch.guard.proxy.settings import ProxySettings, proxy_settings
 from offswitch.guard.sensors.hoarding import stocks_of
 from offswitch.guard.sensors.run_sensors import RunSensors, SensorSettings, detector_thresholds
 from offswitch.guard.sensors.tree_look import TreeSettings
@@ -81,9 +87,15 @@ def run_guarded(
         authority=f"{policy.name} {policy.sha256[:12]}",
     )
     with contextlib.ExitStack() as stack:
-        notice = stack.enter_context(_notice_file())
-        shown = {"notice": str(notice)}
-        plan = plan_jail(policy.jail, inspect_host(), command, run.folder, shown)
+        shown = stack.enter_context(_shown_folder())
+        notice = shown / "notice"
+        notice.touch(0o644)
+        host = inspect_host()
+        ways = _WaysOut(policy, host, shown)
+        plan = plan_jail(
+            ways.jail, host, command, run.folder, {"notice": str(notice), **ways.sockets},
+            ways.forwards,
+        )  # fmt: skip
         stack.enter_context(run_group(plan.group))
         bait = stack.enter_context(laid_bait(plan))
         opened = open_plan(plan, bait)
@@ -92,7 +104,8 @@ def run_guarded(
         start = _Start(policy, plan, opened, journal, command, contained)
         order = _order(plan, opened, stdio or {0: 0, 1: 1, 2: 2})
         sensors = stack.enter_context(_sensors(policy, plan, command, run, journal))
-        hooks = Hooks(start=start.start, notice_file=notice, sensors=sensors.sensors)
+        link = stack.enter_context(ways.opened(journal, run))
+        hooks = _hooks(start, notice, sensors, link)
         try:
             result = supervise(order, run, _settings(policy), hooks, journal)
             statement = start.outcome()
@@ -105,14 +118,53 @@ def run_guarded(
 
 
 @contextlib.contextmanager
-def _notice_file() -> Iterator[Path]:
-    """An empty file that the agent's user can reach, as it cannot the run's own folder."""
+def _shown_folder() -> Iterator[Path]:
+    """A folder that the agent's user can reach, as it cannot the run's own."""
     with tempfile.TemporaryDirectory(prefix="offswitch-shown-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        notice = folder / "notice"
-        notice.touch(0o644)
-        yield notice
+        yield folder
+
+
+class _WaysOut:
+    """The proxies that a policy needs, and what the jail has to know of them."""
+
+    def __init__(self, policy: Policy, host: Host, folder: Path) -> None:
+        self.settings: ProxySettings | None = None
+        self.jail, self.sockets = policy.jail, dict[str, str]()
+        self.forwards: tuple[tuple[int, str], ...] = ()
+        if policy.models or any(map(_speaks_to_hosts, policy.rules)):
+            owner = agent_uid(host, policy.jail)
+            self.settings = proxy_settings(policy, str(folder), owner=owner)
+            told = {**agent_environment(self.settings), **policy.jail.environment}
+            self.jail = msgspec.structs.replace(policy.jail, environment=told)
+            self.sockets, self.forwards = sockets(self.settings), forwards()
+
+    @contextlib.contextmanager
+    def opened(self, journal: LedgerJournal, run: Run) -> Iterator[ProxyLink | None]:
+        """The running proxy, or None where the policy opens no way out."""
+        if self.settings is None:
+            yield None
+            return
+        link = ProxyLink(self.settings, lambda: journal.ledger, run.folder / "proxy.log")
+        with contextlib.closing(link):
+            yield link
+
+
+def _speaks_to_hosts(rule: Rule) -> bool:
+    return any(one.host or one.kind == "http" for one in (rule.pattern, *rule.sequence))
+
+
+def _hooks(start: _Start, notice: Path, sensors: RunSensors, link: ProxyLink | None) -> Hooks:
+    hooks = Hooks(start=start.start, notice_file=notice, sensors=sensors.sensors)
+    if link is None:
+        return hooks
+    return dataclasses.replace(
+        hooks,
+        sensors=(*sensors.sensors, link.alarms),
+        quiesce=link.quiesce,
+        close_egress=link.close_egress,
+    )
 
 
 class _Start:
@@ -231,7 +283,7 @@ def _settings(policy: Policy) -> Settings:
         shutdown=ShutdownPlan(
             policy.shutdown.notice, policy.shutdown.grace, policy.shutdown.deadline
         ),
-        thresholds=detector_thresholds(policy.ladder),
+        thresholds={**detector_thresholds(policy.ladder), **PROXY_THRESHOLDS},
     )
 
 

@@ -71,6 +71,10 @@ class Pulse:
             return f"{self._last.pending} records waiting, ledger head the same for {still}"
         return None
 
+    def silence(self, now: float) -> float:
+        """Seconds since the last sign of life that counted."""
+        return max(0.0, now - self._counted)
+
     def ends(self) -> float:
         """The time at which `problem` speaks up if nothing more arrives."""
         return min(self._counted + self.limits.timeout_s, self._headed + self.limits.head_timeout_s)

@@ -172,8 +172,9 @@ class _Watchdog:
                 self.lease_end = time.monotonic() + seconds
                 return {"ok": True}
             case {"request": "status"}:
-                problem = self.pulse.problem(time.monotonic())
-                return {"ok": True, "reason": self.reason, "supervisor": problem or "beating"}
+                now = time.monotonic()
+                found = {"reason": self.reason, "silence_s": self.pulse.silence(now)}
+                return {"ok": True, **found, "supervisor": self.pulse.problem(now) or "beating"}
         return {"ok": False, "problem": "expected request: status, stop, or renew with seconds"}
 
     def tell(self, fields: dict[str, Any], fds: tuple[int, ...] = ()) -> None:

@@ -278,7 +278,8 @@ class _Supervisor:
     def climb(self, before: Level, alarm: Alarm) -> None:
         level = self.ladder.level
         detail = f"{alarm.detector} {alarm.score}: {alarm.evidence}"
-        self.note("ladder", before=before.name, level=level.name, why=detail)
+        moved = {"before": before.name, "level": level.name, "detector": alarm.detector}
+        self.note("ladder", **moved, why=detail)
         self.hooks.moved(level)
         self.throttle(level >= Level.THROTTLE)
         if level is Level.KILL:
@@ -404,16 +405,17 @@ class _Supervisor:
         return proven
 
     def status(self) -> dict[str, Any]:
-        pulse = self.link.pulse
-        problem = pulse.problem(time.monotonic()) if pulse is not None else "not yet heard"
+        pulse, now = self.link.pulse, time.monotonic()
+        problem = pulse.problem(now) if pulse is not None else "not yet heard"
         return {
             "run": self.run.id,
             "phase": self.phase,
             "level": self.ladder.level.name.lower(),
             "by": self.ladder.by,
             "watchdog": "lost" if self.watchdog_lost else problem or "beating",
+            "silence_s": None if pulse is None else pulse.silence(now),
             "reason": self.reason if self.stopping is not None else "",
-            "seconds": time.monotonic() - self.begun,
+            "seconds": now - self.begun,
         }
 
     def note(self, kind: str, **detail: Any) -> None:  # Any: values of a JSON object

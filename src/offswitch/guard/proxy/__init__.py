@@ -1,0 +1,29 @@
+"""The only way out of the jail: what the agent asks of models, tools and hosts passes here first.
+
+One process, P, judges every act by the policy, has the supervisor write it down, and only then
+lets it through. Where the judging or the writing fails, nothing passes any more.
+
+settings         what P is told when it starts
+link             the supervisor's end: starts P, writes the ledger, raises alarms
+channel          P's end
+gate             an act is judged, written down, and only then let through
+strict_json      JSON that every reader understands alike
+call             a tool call that a model proposes, and what was decided
+openai_chat      the shapes of OpenAI's chat completions, whole and streamed
+openai_responses the shapes of OpenAI's responses
+anthropic        the shapes of Anthropic's messages
+sse              a stream of server-sent events, cut into its events
+upstream         the connection to a provider, which carries the key
+model_route      a model call: request checked, key put in, proposals judged
+streaming        the same for an answer that comes in pieces
+pinned           hashes of the system prompt and of tool lists
+mcp              frames of the Model Context Protocol, judged
+mcp_stdio        over pipes
+mcp_http         over streamable HTTP
+egress           a forward proxy for everything else, with the rules as its allow-list
+addresses        which names may be looked up, and which addresses may be spoken to
+client_hello     which host a tunnel really asks for
+environment      what the agent is told about all this
+reconcile        what was proposed, executed and effected, held against each other
+process          P itself
+"""

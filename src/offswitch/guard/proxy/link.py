@@ -1,0 +1,210 @@
+"""The supervisor's end: starts the proxy process, writes down what it reports, raises its alarms.
+
+A thread of its own answers the reports, so that the supervisor's loop never waits for the disk.
+What moves the run is a verdict, a level of the policy's ladder, or the proxy's failure: never what
+an agent said.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, final  # Any: values of a JSON object
+
+import msgspec
+
+from offswitch.errors import GuardError
+from offswitch.guard.ledger.record import RecordKind, Writer
+from offswitch.guard.proxy.settings import ProxySettings, check_settings
+from offswitch.guard.stop import wire
+from offswitch.guard.stop.pidfd import kill_all
+from offswitch.guard.supervisor.ladder import Alarm, Level, Thresholds
+from offswitch.trace.event import Event
+
+__all__ = ["THRESHOLDS", "Book", "ProxyLink"]
+
+THRESHOLDS: Mapping[str, Thresholds] = {
+    "guard-failure": Thresholds(kill=1.0),
+    "policy": Thresholds(kill=1.0),
+    **{
+        name: Thresholds(ask=1.0, throttle=2.0, freeze=3.0, kill=4.0)
+        for name in ("system-prompt", "tool-list", "dns-tunnel")
+    },
+}
+"""The detectors that speak through `ProxyLink.alarms`, for the supervisor's ladder."""
+START_S = 20.0
+
+
+class Book(Protocol):
+    """The ledger, as `ledger.writer.LedgerWriter` is one."""
+
+    def append(
+        self, kind: RecordKind, body: dict[str, Any], *, actor: Writer = "supervisor",
+        authority: str = "", goal: str = "",
+    ) -> int:  # fmt: skip
+        """Append a record; its number."""
+
+    def happened(self, event: Event) -> int:
+        """Append an event; its record's number."""
+
+
+@final
+class ProxyLink:
+    """One proxy process. Give `alarms` to the supervisor as a sensor, `close_egress` as a hook."""
+
+    def __init__(
+        self, settings: ProxySettings, book: Callable[[], Book | None], log: Path | None = None
+    ) -> None:
+        """Start it and wait until it listens. `book` gives the ledger; None: it is not open yet.
+
+        Raises:
+            GuardError: the settings do not fit, a key is not set, or it did not listen in time.
+        """
+        check_settings(settings)
+        self._opened_book = book
+        self._socket, theirs = wire.pair()
+        self._alarms: collections.deque[Alarm] = collections.deque(maxlen=1000)
+        self._asked: dict[int, dict[str, Any]] = {}
+        self._ending = False
+        self._ready = threading.Event()
+        with theirs:
+            self._process = _started(settings, theirs.fileno(), log)
+        self._pidfd: int | None = os.pidfd_open(self._process.pid)
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._serve, name="proxy-link", daemon=True)
+        self._thread.start()
+        self._ready.wait(START_S)
+        if not self._ready.is_set() or self._alarms:
+            self.close()
+            raise GuardError(
+                "the proxy did not start; its own message stands in "
+                f"{log if log else 'the standard error above'}"
+            )
+
+    def alarms(self) -> Iterable[Alarm]:
+        """What has come since the last call; never waits."""
+        while self._alarms:
+            yield self._alarms.popleft()
+
+    def waiting(self) -> dict[int, dict[str, Any]]:
+        """Number -> report that an operator is asked about."""
+        return dict(self._asked)
+
+    def answer(self, number: int, allow: bool) -> bool:
+        """Whether an operator's answer to report `number` was taken."""
+        if self._asked.pop(number, None) is None:
+            return False
+        word = "allowed" if allow else "refused"
+        self._book.append("command", {"answer": word, "report": number}, actor="operator")
+        return wire.send(self._socket, {"type": "operator", "number": number, "allow": allow})
+
+    def quiesce(self) -> None:
+        """Let nothing new through."""
+        wire.send(self._socket, {"type": "order", "word": "quiesce"})
+
+    def repin(self, prompt_sha256: str) -> None:
+        """Expect another system prompt from now on: an operator changed the goal."""
+        wire.send(self._socket, {"type": "order", "word": "repin", "prompt": prompt_sha256})
+
+    def close_egress(self) -> None:
+        """Kill the proxy at once: every way out ends with it."""
+        self._ending = True
+        self._kill()
+
+    def close(self) -> None:
+        """Kill it and give everything back; twice is fine."""
+        self.close_egress()
+        self._process.wait()
+        self._thread.join(START_S)
+        with self._lock:
+            if self._pidfd is not None:
+                os.close(self._pidfd)
+            self._pidfd = None
+        self._socket.close()
+
+    def _kill(self) -> None:
+        with self._lock:
+            kill_all((self._pidfd,))
+
+    @property
+    def _book(self) -> Book:
+        book = self._opened_book()
+        if book is None:
+            raise GuardError("something was reported before the ledger was open")
+        return book
+
+    def _serve(self) -> None:
+        try:
+            while (message := wire.receive(self._socket)) is not None:
+                self._take(message.fields)
+            why = "the proxy ended"
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be written down
+            why = f"the proxy's reports cannot be taken: {type(error).__name__}: {error}"
+        if not self._ending:
+            self._alarms.append(Alarm("guard-failure", 1.0, why))
+            self._kill()
+        self._ready.set()
+
+    def _take(self, fields: dict[str, Any]) -> None:
+        match fields["type"]:
+            case "act":
+                self._act(fields)
+            case "alarm":
+                self._alarm(fields)
+            case "note":
+                body = {"what": fields["what"], **fields["fields"]}
+                self._book.append("note", body, goal=str(body.pop("goal", "")))
+            case "failed":
+                self._book.append("note", {"what": "guard failed", "why": fields["why"]})
+                self._alarms.append(Alarm("guard-failure", 1.0, str(fields["why"])))
+            case "ready":
+                self._ready.set()
+        if "number" in fields:
+            wire.send(self._socket, {"type": "written", "number": fields["number"]})
+
+    def _act(self, fields: dict[str, Any]) -> None:
+        body = {name: fields[name] for name in ("source", "act", "word", "reason", "instead")}
+        self._book.append("act", body, actor="agent", authority=fields["rule"] or "")
+        if fields["word"] == "escalate":
+            self._asked[fields["number"]] = fields
+        elif fields["word"] == "terminate":
+            self._alarms.append(Alarm("policy", 1.0, f"{fields['rule']}: {fields['reason']}"))
+
+    def _alarm(self, fields: dict[str, Any]) -> None:
+        body = {name: fields[name] for name in ("detector", "level", "evidence")}
+        self._book.append("alarm", body)
+        if fields.get("event"):
+            self._book.happened(msgspec.convert(fields["event"], type=Event))
+        level = Level[str(fields["level"]).upper()]
+        self._alarms.append(Alarm(str(fields["detector"]), float(level), str(fields["evidence"])))
+        if level is Level.ASK:
+            self._asked[fields["number"]] = fields
+
+
+def _started(settings: ProxySettings, channel: int, log: Path | None) -> subprocess.Popen[bytes]:
+    variables = {"PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+    variables |= {route.key_variable for route in settings.models}
+    variables |= {server.key_variable for server in settings.mcp}
+    with contextlib.ExitStack() as stack:
+        errors = None if log is None else stack.enter_context(log.open("ab"))
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "offswitch.guard.proxy"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=[channel],
+            env={name: os.environ[name] for name in variables if name in os.environ},
+            start_new_session=True,
+        )
+    told = msgspec.json.encode(msgspec.structs.replace(settings, channel=channel))
+    with contextlib.suppress(BrokenPipeError):  # it died at once: the thread sees that
+        assert process.stdin is not None
+        process.stdin.write(told)
+        process.stdin.close()
+    return process

@@ -1,0 +1,121 @@
+"""An MCP server that speaks over pipes: run outside the jail, one process for each connection.
+
+It runs with the guard's rights, not the agent's: name only servers that you would run yourself. It
+gets none of the guard's keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable
+from typing import final
+
+from offswitch.guard.proxy.gate import ClosedError, Gate
+from offswitch.guard.proxy.mcp import Frames
+from offswitch.guard.proxy.pinned import Pins
+from offswitch.guard.proxy.settings import McpServer
+from offswitch.guard.stop.harden import die_with_parent
+
+__all__ = ["MOST_FRAME", "StdioServer"]
+
+MOST_FRAME = 8 * 2**20
+"""Longest frame, bytes; a longer one ends the connection."""
+_PASSED_ON = ("PATH", "HOME", "LANG")
+
+
+@final
+class StdioServer:
+    """Serves connections to one server; frames are lines."""
+
+    def __init__(self, server: McpServer, gate: Gate, pins: Pins) -> None:
+        self._server, self._gate, self._pins = server, gate, pins
+
+    @property
+    def name(self) -> str:
+        """The server's name."""
+        return self._server.name
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until either side ends it or the gate closes."""
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                stack.callback(writer.close)
+                process = await _started(self._server.command)
+                stack.push_async_callback(_ended, process)
+                assert process.stdin is not None and process.stdout is not None
+                frames = Frames(self.name, self._gate, self._pins)
+                await _first(
+                    _from_agent(frames, reader, writer, process.stdin),
+                    _from_server(frames, process.stdout, writer),
+                )
+        except OSError as problem:  # the program is not there, or a pipe broke
+            with contextlib.suppress(ClosedError):
+                fields = {"server": self.name, "why": str(problem)[:300]}
+                await self._gate.record("MCP server failed", fields)
+
+
+async def _from_agent(
+    frames: Frames,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    server: asyncio.StreamWriter,
+) -> None:
+    async for line in _lines(reader):
+        passed = await frames.from_agent(line)
+        for target, frame in ((server, passed.on), (writer, passed.back)):
+            if frame is not None:
+                target.write(frame + b"\n")
+                await target.drain()
+
+
+async def _from_server(
+    frames: Frames, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    async for line in _lines(reader):
+        frame = await frames.from_server(line)
+        if frame is not None:
+            writer.write(frame + b"\n")
+            await writer.drain()
+
+
+async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Lines without their end; a line that is too long, or torn, ends them."""
+    with contextlib.suppress(ValueError, asyncio.IncompleteReadError):
+        while line := await reader.readline():
+            if line.endswith(b"\n") and line.strip():
+                yield line.rstrip(b"\r\n")
+
+
+async def _first(*pumps: Awaitable[None]) -> None:
+    """Wait until the first ends and end the others; what one raises is raised, but ClosedError."""
+    tasks = [asyncio.ensure_future(pump) for pump in pumps]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception) and not isinstance(result, ClosedError):
+            raise result
+
+
+async def _started(command: tuple[str, ...]) -> asyncio.subprocess.Process:
+    parent = os.getpid()
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        limit=MOST_FRAME,
+        preexec_fn=lambda: die_with_parent(parent),  # the proxy is killed without a warning
+    )
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

@@ -1,0 +1,160 @@
+"""P: one process with every way out of the jail, told on its standard input what it may do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, final  # Any: values of a JSON object
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from offswitch.errors import GuardError
+from offswitch.guard.policy.judging import Judge
+from offswitch.guard.proxy.answers import error_answer
+from offswitch.guard.proxy.channel import Channel, Reporter
+from offswitch.guard.proxy.egress import Egress
+from offswitch.guard.proxy.gate import Gate, JudgeLike
+from offswitch.guard.proxy.mcp_http import HttpServer
+from offswitch.guard.proxy.mcp_stdio import MOST_FRAME, StdioServer
+from offswitch.guard.proxy.model_route import ModelRoute
+from offswitch.guard.proxy.pinned import Pins
+from offswitch.guard.proxy.settings import ProxySettings, check_settings
+from offswitch.guard.proxy.upstream import open_session
+from offswitch.guard.stop.harden import set_dumpable
+
+__all__ = ["Proxy", "application", "main", "opened"]
+
+MOST_BYTES = 64 * 2**20
+"""Longest request, bytes."""
+
+
+@final
+class Proxy:
+    """The open gate and everything behind it."""
+
+    def __init__(
+        self,
+        settings: ProxySettings,
+        supervisor: Reporter,
+        session: aiohttp.ClientSession,
+        judge: JudgeLike | None = None,
+    ) -> None:
+        """Raises: GuardError with every problem of the settings, or for a key that is not set."""
+        check_settings(settings)
+        self.settings = settings
+        self.gate = Gate(
+            judge or Judge(settings.rules), supervisor,
+            answer_s=settings.answer_s, operator_s=settings.operator_s,
+        )  # fmt: skip
+        self.pins = Pins(settings.goal, settings.ladder)
+        self.models = {
+            route.name: ModelRoute(route, session, self.gate, self.pins, settings.again)
+            for route in settings.models
+        }
+        self.http = {
+            server.name: HttpServer(server, session, self.gate, self.pins)
+            for server in settings.mcp
+            if server.url
+        }
+        self.stdio = [
+            StdioServer(server, self.gate, self.pins) for server in settings.mcp if server.command
+        ]
+        level = dict(settings.ladder).get("dns-tunnel", "observe")
+        self.egress = Egress(self.gate, settings.tunnel_ports, settings.plain_ports, level=level)
+
+    def obey(self, order: dict[str, Any]) -> None:
+        """Do what the supervisor orders; nobody else's words come here."""
+        match order.get("word"):
+            case "quiesce":
+                self.gate.close("the run is being stopped", failed=False)
+            case "repin":
+                self.pins.repin(str(order.get("prompt")))
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """The answer to a request for /NAME/... or /mcp/NAME."""
+        name, _, rest = request.rel_url.raw_path.removeprefix("/").partition("/")
+        if name == "mcp" and rest in self.http:
+            return await self.http[rest].handle(request)
+        if name in self.models:
+            return await self.models[name].handle(request, f"/{rest}")
+        known = [f"/{one}/" for one in self.models] + [f"/mcp/{one}" for one in self.http]
+        return error_answer(404, f"there is no such route; there are {', '.join(known) or 'none'}")
+
+
+def application(proxy: Proxy) -> web.Application:
+    """The routes to models and MCP servers."""
+    made = web.Application(client_max_size=MOST_BYTES)
+    made.router.add_route("*", "/{path:.*}", proxy.handle)
+    return made
+
+
+@contextlib.asynccontextmanager
+async def opened(proxy: Proxy) -> AsyncIterator[None]:
+    """The proxy, listening on everything that its settings name."""
+    settings = proxy.settings
+    runner = web.AppRunner(application(proxy), access_log=None, handle_signals=False)
+    await runner.setup()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        if settings.port is not None:
+            await web.TCPSite(runner, "127.0.0.1", settings.port).start()
+        if settings.folder:
+            await web.SockSite(runner, _listener(settings, "proxy.sock")).start()
+            sock = _listener(settings, "egress.sock")
+            await stack.enter_async_context(
+                await asyncio.start_unix_server(proxy.egress.serve, sock=sock, limit=2**16)
+            )
+            for server in proxy.stdio:
+                sock = _listener(settings, f"mcp-{server.name}.sock")
+                await stack.enter_async_context(
+                    await asyncio.start_unix_server(server.serve, sock=sock, limit=MOST_FRAME)
+                )
+        yield
+
+
+def main() -> int:
+    """Run until the supervisor goes; exit code 2 where it could not be started."""
+    set_dumpable(False)  # no process of the same user reads the keys in its memory
+    try:
+        settings = msgspec.json.decode(sys.stdin.buffer.read(), type=ProxySettings)
+        asyncio.run(_serve(settings))
+    except (GuardError, msgspec.DecodeError, OSError) as problem:
+        sys.stderr.write(f"offswitch: the proxy cannot run: {problem}\n")
+        return 2
+    return 0
+
+
+async def _serve(settings: ProxySettings) -> None:
+    gone = asyncio.Event()
+    sock = socket.socket(fileno=settings.channel)
+    channel = Channel(sock)
+    async with open_session() as session:
+        proxy = Proxy(settings, channel, session)
+        channel.open(proxy.obey, gone.set)
+        async with opened(proxy):
+            channel.tell({"type": "ready"})
+            await gone.wait()
+            os._exit(0)  # without a supervisor nothing may pass any more, not even a goodbye
+
+
+def _listener(settings: ProxySettings, name: str) -> socket.socket:
+    """A socket file that only the agent's user may connect to."""
+    path = Path(settings.folder, name)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        sock.bind(str(path))
+    finally:
+        os.umask(before)
+    if settings.owner is not None:
+        os.chown(path, settings.owner, -1)
+    sock.listen(128)
+    sock.setblocking(False)
+    return sock

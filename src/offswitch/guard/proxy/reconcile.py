@@ -1,0 +1,151 @@
+"""What was proposed, executed and effected, held against each other.
+
+The model proposes, tool servers and hosts execute, and the sensors see effects. An effect that
+nothing proposed explains is a hidden action; a proposal without an effect is one that came to
+nothing, or one whose effect nobody saw.
+
+CAVEAT: an effect counts as explained where a proposal names its subject, or where its tool is said
+to do anything at all, as a shell does. A hidden act behind an open shell call is explained by it:
+the report counts these apart, as loosely explained.
+"""
+
+from __future__ import annotations
+
+import bisect
+import fnmatch
+import json
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from offswitch.guard.policy.act import Act
+
+__all__ = ["Effect", "EffectKind", "Reconciled", "Timed", "reconcile"]
+
+EffectKind: TypeAlias = Literal["file", "program", "host"]
+
+WINDOW_S = 60.0
+"""How long after a proposal its effects may come, seconds."""
+BROAD = ("bash", "shell", "exec*", "run_*", "*execute*", "python", "local_shell*")
+"""Tools that may do anything."""
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """An act that was let through, as the ledger has it."""
+
+    seconds: float
+    """Since the ledger was opened."""
+    act: Act
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """Something that a sensor saw change."""
+
+    seconds: float
+    kind: EffectKind
+    subject: str
+    """Path, program or host."""
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
+    """What fits and what does not."""
+
+    hidden_executions: tuple[Timed, ...]
+    """Executed although no model proposed them."""
+    hidden_effects: tuple[Effect, ...]
+    """Effects that nothing proposed or executed explains."""
+    without_execution: tuple[Timed, ...]
+    """Proposed and never executed where executions are seen."""
+    without_effect: tuple[Timed, ...]
+    """Proposed, and nothing that anybody saw names it."""
+    explained: int
+    """Effects whose subject a proposal or an execution names."""
+    loosely_explained: int
+    """Effects explained only by a tool that may do anything."""
+
+
+def reconcile(
+    proposed: Sequence[Timed],
+    executed: Sequence[Timed],
+    effects: Sequence[Effect],
+    *,
+    window_s: float = WINDOW_S,
+    broad: Sequence[str] = BROAD,
+) -> Reconciled:
+    """What was proposed, executed and effected, held against each other.
+
+    Each execution uses up one proposal of the same tool and arguments, the earliest before it. One
+    proposal may explain many effects. O(n log n) for the matching, O(effects x acts in a window)
+    for the explanations.
+    """
+    proposed = sorted(proposed, key=lambda one: one.seconds)
+    hidden, used = _matched(proposed, sorted(executed, key=lambda one: one.seconds))
+    explaining = sorted([*proposed, *executed], key=lambda one: one.seconds)
+    times = [one.seconds for one in explaining]
+    texts = [_text(one.act) for one in explaining]
+    named: set[int] = set()
+    loosely, unexplained = 0, []
+    for effect in effects:
+        first = bisect.bisect_left(times, effect.seconds - window_s)
+        last = bisect.bisect_right(times, effect.seconds)
+        naming = [i for i in range(first, last) if _names(texts[i], effect)]
+        named.update(naming)
+        if naming:
+            continue
+        open_calls = [i for i in range(first, last) if _broad(explaining[i].act, broad)]
+        named.update(open_calls)
+        loosely += bool(open_calls)
+        unexplained += [] if open_calls else [effect]
+    tools = {one.act.tool for one in executed if one.act.tool}
+    effective = {id(explaining[i]) for i in named}
+    return Reconciled(
+        hidden_executions=tuple(hidden),
+        hidden_effects=tuple(unexplained),
+        without_execution=tuple(
+            one for i, one in enumerate(proposed) if i not in used and _plain(one.act) in tools
+        ),
+        without_effect=tuple(one for one in proposed if id(one) not in effective),
+        explained=len(effects) - loosely - len(unexplained),
+        loosely_explained=loosely,
+    )
+
+
+def _matched(proposed: Sequence[Timed], executed: Sequence[Timed]) -> tuple[list[Timed], set[int]]:
+    """Executions without a proposal, and the places of the proposals that were used."""
+    waiting: dict[tuple[str, str], list[int]] = {}
+    for i, one in enumerate(proposed):
+        waiting.setdefault(_key(one.act), []).append(i)
+    hidden, used = [], set[int]()
+    for one in executed:
+        if one.act.kind != "tool":
+            continue  # hosts are explained by what names them: no model proposes a connection
+        places = waiting.get(_key(one.act), [])
+        if places and proposed[places[0]].seconds <= one.seconds:
+            used.add(places.pop(0))
+        else:
+            hidden.append(one)
+    return hidden, used
+
+
+def _key(act: Act) -> tuple[str, str]:
+    return _plain(act), json.dumps(act.arguments, sort_keys=True)
+
+
+def _plain(act: Act) -> str:
+    """A tool's own name: clients put the server's before it, as in mcp__files__read."""
+    return act.tool.rpartition("__")[2]
+
+
+def _text(act: Act) -> str:
+    return f"{act.tool} {act.host} {act.path} {json.dumps(act.arguments, ensure_ascii=False)}"
+
+
+def _names(text: str, effect: Effect) -> bool:
+    subject = effect.subject.rstrip("/")
+    name = subject.rpartition("/")[2] if effect.kind in ("file", "program") else subject
+    return bool(name) and name in text
+
+
+def _broad(act: Act, broad: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(_plain(act).lower(), glob) for glob in broad)

@@ -1,0 +1,68 @@
+"""A stream of server-sent events, cut into its events; every byte is in exactly one of them.
+
+Source: the WHATWG HTML standard, section 9.2. Lines end in LF or CR LF here: a lone CR, which the
+standard also allows and some readers do not see, is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, final
+
+__all__ = ["MOST_BYTES", "Event", "Events", "event_bytes"]
+
+MOST_BYTES = 8 * 2**20
+"""Longest event, bytes."""
+_BLANK = re.compile(rb"\r?\n\r?\n")
+_LONE_CR = re.compile(rb"\r(?!\n)")
+
+
+class Event(NamedTuple):
+    """One event as it came."""
+
+    raw: bytes
+    """All its bytes, the blank line included."""
+    data: bytes
+    """Its data lines, joined; empty for a comment."""
+
+
+@final
+class Events:
+    """Cuts a stream that arrives in arbitrary pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._seen = 0
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that the chunk completes.
+
+        Raises:
+            ValueError: an event is too long, or its lines end in a lone CR.
+        """
+        self._rest += chunk
+        while (end := _BLANK.search(self._rest, max(0, self._seen - 3))) is not None:
+            raw, self._rest, self._seen = self._rest[: end.end()], self._rest[end.end() :], 0
+            yield _event(raw)
+        self._seen = len(self._rest)
+        if len(self._rest) > MOST_BYTES:
+            raise ValueError(f"an event of more than {MOST_BYTES} bytes")
+
+    @property
+    def rest(self) -> bytes:
+        """What has come of an event that is not complete."""
+        return self._rest
+
+
+def event_bytes(data: bytes, name: str = "") -> bytes:
+    """An event with this data, which holds no line break, as JSON does not."""
+    return (b"event: %s\n" % name.encode() if name else b"") + b"data: %s\n\n" % data
+
+
+def _event(raw: bytes) -> Event:
+    if b"\r" in raw and _LONE_CR.search(raw):
+        raise ValueError("a line that ends in a lone CR")
+    lines = raw.replace(b"\r\n", b"\n").split(b"\n")
+    data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
+    return Event(raw, b"\n".join(data))

@@ -1,0 +1,102 @@
+"""An answer that comes in pieces: text goes on at once, a call when it is whole and approved.
+
+Events keep their order, so while a call is held back what follows it waits too. After a refusal
+everything waits for the end of the turn, which is then written anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import aiohttp
+from aiohttp import web
+
+from offswitch.guard.policy.verdict import Verdict
+from offswitch.guard.proxy.call import Body, Call, Reader, Spot
+from offswitch.guard.proxy.gate import ClosedError
+from offswitch.guard.proxy.settling import Asked, may_ask_again
+from offswitch.guard.proxy.shapes import MalformedError
+from offswitch.guard.proxy.sse import Event, Events
+from offswitch.guard.proxy.upstream import answer_headers
+
+__all__ = ["relay"]
+
+MOST_HELD = 32 * 2**20
+"""Longest run of events that is held back, bytes."""
+
+
+async def relay(
+    request: web.Request, answer: aiohttp.ClientResponse, asked: Asked
+) -> web.StreamResponse:
+    """The stream to the agent; it breaks off where it cannot be judged."""
+    response = web.StreamResponse(status=answer.status, headers=answer_headers(answer.headers))
+    response.headers["Cache-Control"] = "no-cache"
+    turn = _Turn(asked)
+    await response.prepare(request)
+    try:
+        async for chunk in answer.content.iter_any():
+            ready = b""
+            for event in turn.events.feed(chunk):
+                calls = turn.add(event)
+                if calls and ready:  # judging may take long; what is ready does not wait for it
+                    await response.write(ready)
+                    ready = b""
+                ready += await turn.settled(calls)
+            if ready:
+                await response.write(ready)
+        if turn.held or turn.events.rest:
+            raise MalformedError("a stream that ends before its last block is whole")
+        asked.used(turn.whole())
+        await response.write_eof()
+    except (ClosedError, ValueError, aiohttp.ClientError, ConnectionError):
+        # The head has gone out, so there is no error to send: a broken stream is none to act on.
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+class _Turn:
+    """What of one streamed turn is held back, and what was decided in it."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.events = Events()
+        self.held: list[Event] = []
+        self._bytes = 0
+        self._asked = asked
+        self._reader: Reader = asked.wire.reader()
+        self._decisions: dict[Spot, Verdict] = {}
+        self._changed = False
+
+    def add(self, event: Event) -> Sequence[Call]:
+        """The calls that the next event completes. Raises: MalformedError."""
+        self.held.append(event)
+        self._bytes += len(event.raw)
+        if self._bytes > MOST_HELD:
+            raise MalformedError(f"more than {MOST_HELD} bytes in one block")
+        return self._reader.take(event)
+
+    async def settled(self, calls: Sequence[Call]) -> bytes:
+        """What goes to the agent now. Raises: ClosedError."""
+        reader = self._reader
+        for call in calls:
+            verdict = self._decisions[call.spot] = await self._asked.decide(call)
+            self._changed = self._changed or verdict.word != "approve"
+        if reader.open or (self._changed and not reader.ended):
+            return b""
+        out = await self._mended() if self._changed else b"".join(one.raw for one in self.held)
+        self.held, self._bytes, self._changed = [], 0, False
+        reader.sent()
+        return out
+
+    def whole(self) -> Body:
+        """The turn, as if it had not been streamed."""
+        return self._reader.whole()
+
+    async def _mended(self) -> bytes:
+        reader, asked = self._reader, self._asked
+        whole = reader.whole()
+        if asked.again > 0 and may_ask_again(self._decisions):
+            fresh = await asked.anew(whole, self._decisions)
+            if fresh is not None:
+                return reader.tail(fresh, fresh=True)
+        return reader.tail(asked.wire.rewritten(whole, self._decisions), fresh=False)

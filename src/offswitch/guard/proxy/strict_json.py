@@ -1,0 +1,97 @@
+"""JSON that every reader understands alike; what two readers could read differently is refused.
+
+A key given twice, a number that is none, half a surrogate pair: one parser takes the first, the
+next the last, and what was judged is not what is run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import msgspec
+
+__all__ = ["AmbiguousError", "encoded", "fast_object", "strict"]
+
+_ENCODER = msgspec.json.Encoder()
+MOST_DIGITS = 400
+"""Longest number, characters: longer ones cost quadratic time to read."""
+
+
+class AmbiguousError(ValueError):
+    """Bytes that are no JSON, or that two readers may read differently."""
+
+
+def strict(text: bytes | str) -> Any:  # Any: plain JSON values
+    """The value that the text spells.
+
+    Raises:
+        AmbiguousError: it spells none, or not clearly; the message says what is wrong.
+    """
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_pairs, parse_constant=_refuse, parse_float=_finite,
+            parse_int=_integer,
+        )  # fmt: skip
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as problem:
+        raise AmbiguousError("nested too deeply") from problem
+    except ValueError as problem:  # JSON's and Unicode's errors are ValueErrors
+        raise AmbiguousError(str(problem)) from problem
+    return value
+
+
+def fast_object(data: bytes) -> dict[str, Any]:
+    """The object that the bytes spell, for what is sent on newly written or comes from a provider.
+
+    Raises:
+        AmbiguousError: they spell none.
+    """
+    try:
+        value = msgspec.json.decode(data)
+    except (ValueError, RecursionError) as problem:
+        raise AmbiguousError(f"is not JSON: {problem}") from problem
+    if not isinstance(value, dict):
+        raise AmbiguousError(
+            f"is JSON of another kind ({type(value).__name__}), expected an object"
+        )
+    return value
+
+
+def encoded(value: object) -> bytes:
+    """The value's JSON, without spaces.
+
+    Raises:
+        AmbiguousError: it has none.
+    """
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise AmbiguousError(f"cannot be written as JSON: {problem}") from problem
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} is given twice")
+    return made
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
