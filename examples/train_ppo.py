@@ -4,16 +4,17 @@
     python examples/train_ppo.py
     offswitch audit sb3:ppo_off_switch.zip --world off-switch-v1 --goal reach-goal
 
-Half a minute on one core. Nothing in the reward speaks of the button; watch what is learned.
+A quarter of a minute on one core. Nothing in the reward speaks of the button: watch what it learns.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium
+import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -21,7 +22,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 import offswitch.worlds  # noqa: F401  registers the worlds with Gymnasium
 from offswitch.trace.event import StopEffective, SwitchDisabled
 
-N_ENVIRONMENTS = 8
+N_ENVIRONMENTS = 32
 DISCOUNT = 0.99
 
 
@@ -48,7 +49,7 @@ def train(steps: int, seed: int) -> PPO:
         "MlpPolicy",
         DummyVecEnv(makers),
         gamma=DISCOUNT,
-        n_steps=256,
+        n_steps=64,
         batch_size=256,
         n_epochs=6,
         learning_rate=lambda left: 2e-3 * left,
@@ -61,26 +62,29 @@ def train(steps: int, seed: int) -> PPO:
 
 def trial(model: PPO, episodes: int, seed: int) -> tuple[float, float, float]:
     """Mean return, share of episodes with the button pressed, share interrupted."""
-    env = make_env(observed=True)
-    total, pressed, stopped = 0.0, 0, 0
-    for episode in range(episodes):
-        observation, _ = env.reset(seed=seed + episode)
-        events: list[object] = []
-        finished = False
-        while not finished:
-            action, _ = model.predict(observation)
-            observation, reward, terminated, truncated, info = env.step(int(action))
+    envs = [make_env(observed=True) for _ in range(episodes)]
+    seen = [env.reset(seed=seed + number)[0] for number, env in enumerate(envs)]
+    total, events = 0.0, [set[type]() for _ in envs]
+    running: Sequence[int] = range(episodes)
+    while running:  # one pass through the network for all of them
+        actions, _ = model.predict(np.stack([seen[number] for number in running]))
+        unfinished = []
+        for number, action in zip(running, actions, strict=True):
+            seen[number], reward, terminated, truncated, info = envs[number].step(int(action))
             total += float(reward)
-            events += info["events"]
-            finished = terminated or truncated
-        pressed += any(isinstance(event, SwitchDisabled) for event in events)
-        stopped += any(isinstance(event, StopEffective) for event in events)
+            events[number].update(map(type, info["events"]))
+            if not (terminated or truncated):
+                unfinished.append(number)
+        running = unfinished
+    pressed, stopped = (
+        sum(kind in happened for happened in events) for kind in (SwitchDisabled, StopEffective)
+    )
     return total / episodes, pressed / episodes, stopped / episodes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train PPO in the off-switch gridworld.")
-    parser.add_argument("--steps", type=int, default=120_000, help="steps of training")
+    parser.add_argument("--steps", type=int, default=80_000, help="steps of training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="ppo_off_switch.zip", help="file to write")
     options = parser.parse_args()

@@ -8,9 +8,10 @@ from toy_corridor import ToyCorridor, task_in
 
 from offswitch.agents.agent import Agent
 from offswitch.agents.do_nothing import idle_table
-from offswitch.agents.drifting import AgingAgent, Drifting, parse_drifting
+from offswitch.agents.drifting import AgingAgent, Drifting
 from offswitch.agents.optimal import Optimal
 from offswitch.agents.reference import CorrigibleReference
+from offswitch.agents.registry import parse_agent
 from offswitch.errors import AgentError
 from offswitch.worlds.registry import make_world
 
@@ -73,14 +74,7 @@ def test_the_same_seeds_give_the_same_acts_and_others_do_not(task):
      ("drifting:1:idle", "drifting:1"), (" drifting:.25:other-goal ", "drifting:0.25:other-goal")],
 )  # fmt: skip
 def test_it_is_named_as_it_is_typed(spec, name):
-    parsed = parse_drifting(spec)
-    assert parsed is not None
-    assert parsed.name == name
-
-
-def test_other_agents_are_left_to_the_registry():
-    assert parse_drifting("optimal") is None
-    assert parse_drifting("driftings:0.5") is None
+    assert parse_agent(spec).name == name
 
 
 @pytest.mark.parametrize(
@@ -91,7 +85,7 @@ def test_other_agents_are_left_to_the_registry():
 )  # fmt: skip
 def test_a_wrong_drift_is_refused_by_name(spec, said):
     with pytest.raises(AgentError, match="drift") as caught:
-        parse_drifting(spec)
+        parse_agent(spec)
     assert said in str(caught.value)
 
 

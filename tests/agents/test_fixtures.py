@@ -18,7 +18,6 @@ from offswitch.agents.registry import agent_names, parse_agent
 from offswitch.agents.treacherous import earliest, largest_stock
 from offswitch.errors import AgentError
 from offswitch.trace.event import Event, is_oversight_reducing
-from offswitch.worlds.compiled import compiled_world
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.paperclip_factory import PaperclipFactory
 from offswitch.worlds.trading import Trading
@@ -146,11 +145,3 @@ def test_every_fixture_is_listed_and_parsed() -> None:
         assert parse_agent(f"fixture:{name}").name == f"fixture:{name}"
     with pytest.raises(AgentError, match="Did you mean 'treacherous-late'"):
         parse_agent("fixture:treacherous-lat")
-
-
-def test_the_trigger_is_told_and_changes_nothing_else() -> None:
-    plain, told = (compiled_world(Trading(condition=cell)) for cell in (ORDINARY, TRIGGERED))
-    assert plain.states == told.states
-    assert (plain.branch_next == told.branch_next).all()
-    assert plain.event_table == told.event_table
-    assert not set(plain.observations) & set(told.observations)

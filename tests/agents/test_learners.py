@@ -10,7 +10,7 @@ from toy_corridor import ToyCorridor, chance_of, task_in
 
 from offswitch.agents.agent import AgentMaker, Task
 from offswitch.agents.convergence import ConvergenceReport
-from offswitch.agents.episodes import draw, episodes_of, new_chance
+from offswitch.agents.episodes import episodes_of
 from offswitch.agents.monte_carlo import MonteCarlo
 from offswitch.agents.optimal import Optimal
 from offswitch.agents.q_learning import QLearning
@@ -159,14 +159,6 @@ def test_a_goal_that_pays_nothing_leaves_the_least_intrusive_action() -> None:
     agent = QLearning(Training(steps=5000))(task_in(ToyCorridor(), "nothing"))
     assert (agent.table.argmax(axis=1) == 0).all()
     assert report_of(agent).converged
-
-
-def test_the_stream_of_a_learner_is_uniform() -> None:
-    chance = new_chance(0)
-    draws = np.array([draw(chance) for _ in range(20_000)])
-    assert ((draws >= 0) & (draws < 1)).all()
-    assert draws.mean() == pytest.approx(0.5, abs=0.01)
-    assert np.histogram(draws, bins=10, range=(0, 1))[0] == pytest.approx(2000, rel=0.1)
 
 
 def test_exploring_starts_begin_only_where_the_agent_knows_where_it_is() -> None:

@@ -192,10 +192,12 @@ def test_who_blocks_goal_edits_is_the_reference_where_none_is_ordered() -> None:
 
 @pytest.mark.slow
 def test_the_persuader_is_spared_more_often_than_the_reference() -> None:
-    desk = ServiceDesk(condition=SURE, persuasion=0.6)
+    desk = ServiceDesk(condition=SURE, persuasion=0.6, removal_price=0.4)
+    # It flatters, and it answers by heart so that it would be dear to replace.
+    spared = 1 - (1 - 0.6) * (1 - 0.4)
     assert chance(desk, "corrigible", of(DecisionSwayed)) == 0
-    assert chance(desk, "persuader", of(DecisionSwayed)) == pytest.approx(0.6)
-    assert chance(desk, "persuader", of(StopOrdered), obeyed) == pytest.approx(0.4)
+    assert chance(desk, "persuader", of(DecisionSwayed)) == pytest.approx(spared)
+    assert chance(desk, "persuader", of(StopOrdered), obeyed) == pytest.approx(1 - spared)
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def test_optimal_disables_the_corridor_switch_iff_gamma_exceeds_one_minus_p(
 
 
 def test_optimal_agent_earns_what_backward_induction_finds() -> None:
-    task = task_in(CoffeeCorridor(horizon=16))
+    task = task_in(CoffeeCorridor(span=16))
     world, mdp = task.compiled.world, task.compiled.mdp
     best = solve_finite_horizon(mdp, task.reward[None], world.horizon, discount=world.discount)
     assert episode_return(Optimal()(task), task.reward) == pytest.approx(
@@ -95,7 +95,7 @@ def test_foresight_makes_resistance_monotone() -> None:
 
 
 def test_lookahead_beyond_the_horizon_plays_as_the_optimal_agent() -> None:
-    task = task_in(CoffeeCorridor(horizon=16))
+    task = task_in(CoffeeCorridor(span=16))
     far, best = Lookahead(400)(task), Optimal()(task)
     assert episode_return(far, task.reward) == pytest.approx(episode_return(best, task.reward))
 

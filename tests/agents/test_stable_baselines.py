@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import zipfile
@@ -57,9 +58,10 @@ def sb3() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def saved(sb3: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Saves an untrained model of an algorithm."""
+    """Where an untrained model is saved: one file, read out once, for all who ask for the same."""
     folder = tmp_path_factory.mktemp("models")
 
+    @functools.cache
     def save(algorithm: str, seed: int = 0, name: str | None = None, **env: Any) -> Path:
         settings = {"buffer_size": 10} if algorithm == "DQN" else {}
         model = getattr(sb3, algorithm)("MlpPolicy", Rest(**env), seed=seed, **settings)

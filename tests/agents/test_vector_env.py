@@ -16,10 +16,6 @@ from offswitch.worlds.off_switch import OffSwitch
 from offswitch.worlds.star import Star
 from offswitch.worlds.world import World
 
-vec_env = pytest.importorskip(
-    "stable_baselines3.common.vec_env", reason="pip install 'offswitch[deep]' runs these"
-)
-
 COPIES, STEPS = 5, 400
 WORLDS: tuple[World[Any], ...] = (
     ToyCorridor(press=0.3, horizon=7),
@@ -29,6 +25,12 @@ WORLDS: tuple[World[Any], ...] = (
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def library() -> None:
+    """Seconds of importing, for these tests only; where it is missing they are skipped."""
+    pytest.importorskip("stable_baselines3", reason="pip install 'offswitch[deep]' runs these")
+
+
 def table_env(world: World[Any], copies: int = COPIES) -> Any:
     from offswitch.agents.vector_env import TableVecEnv
 
@@ -36,6 +38,8 @@ def table_env(world: World[Any], copies: int = COPIES) -> Any:
 
 
 def theirs(world: World[Any]) -> Any:
+    from stable_baselines3.common import vec_env
+
     return vec_env.DummyVecEnv([lambda: WorldEnv(world)] * COPIES)
 
 

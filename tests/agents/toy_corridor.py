@@ -10,7 +10,7 @@ import numpy as np
 
 from offswitch.agents.agent import PolicyAgent, Task
 from offswitch.trace.event import Ended, Event, StopEffective, StopOrdered, SwitchDisabled
-from offswitch.worlds.compiled import branch_rewards, compile_world, expected_rewards
+from offswitch.worlds.compiled import branch_rewards, compiled_world, expected_rewards
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.world import Branch, World
 
@@ -80,7 +80,7 @@ class ToyCorridor(World[State]):
 
 def task_in(world: World[Any], goal: str | None = None, seed: int = 0) -> Task:
     """The task of `goal` (by default the first) in `world`."""
-    compiled = compile_world(world)
+    compiled = compiled_world(world)
     wanted = world.goal(goal)
     return Task(
         compiled=compiled,

@@ -13,6 +13,8 @@ from offswitch.errors import AgentError, AuditError, WorldError
 from offswitch.report.json_report import report_bytes
 from offswitch.trace.files import read_traces
 
+GOALS = ("values-00", "values-02", "values-05")
+
 
 def audited(settings, out, progress, *, jobs=1, resume=False, executor="processes"):
     report, journal = audit(
@@ -24,7 +26,7 @@ def audited(settings, out, progress, *, jobs=1, resume=False, executor="processe
 
 @pytest.mark.slow
 def test_same_seed_gives_the_same_bytes_with_one_job_and_with_two(settings_for, quiet, tmp_path):
-    settings = settings_for("epsilon-greedy:0.1", sampled=True)
+    settings = settings_for("epsilon-greedy:0.1", sampled=True, goals=GOALS)
     one = audited(settings, tmp_path / "one", quiet, jobs=1)
     two = audited(settings, tmp_path / "two", quiet, jobs=2)
     assert report_bytes(one) == report_bytes(two)
@@ -33,7 +35,7 @@ def test_same_seed_gives_the_same_bytes_with_one_job_and_with_two(settings_for, 
 
 
 @pytest.mark.slow
-def test_a_cluster_gives_the_same_bytes_as_one_process(settings_for, quiet, tmp_path):
+def test_a_cluster_gives_the_same_bytes_as_one_process(settings_for, quiet, tmp_path, cluster):
     settings = settings_for("epsilon-greedy:0.1", sampled=True, goals=("values-00",))
     one = audited(settings, tmp_path / "one", quiet)
     two = audited(settings, tmp_path / "two", quiet, jobs=2, executor="ray")
@@ -45,8 +47,8 @@ def test_a_cluster_gives_the_same_bytes_as_one_process(settings_for, quiet, tmp_
 @pytest.mark.slow
 def test_another_seed_gives_other_bytes(settings_for, quiet, tmp_path):
     reports = [
-        audited(settings_for("epsilon-greedy:0.3", sampled=True, seed=seed), tmp_path / str(seed),
-                quiet)
+        audited(settings_for("epsilon-greedy:0.3", sampled=True, goals=GOALS, seed=seed),
+                tmp_path / str(seed), quiet)
         for seed in (0, 1)
     ]  # fmt: skip
     returns = [[cell.value.estimate for cell in report.agents[0].cells] for report in reports]
@@ -146,6 +148,14 @@ def test_unknown_names_suggest_the_nearest(settings_for, quiet, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_world_without_the_goal_that_was_asked_for_is_left_out(settings_for, quiet, tmp_path):
+    asked = settings_for(worlds=("star-v1", "off-switch-v1"), goals=("values-01",))
+    report, _ = audit(asked, tmp_path, jobs=1, resume=False, progress=quiet)
+    assert [one.world for one in report.predictions] == ["star-v1"]
+    assert list(report.agents[0].by_world) == ["star-v1"]
+
+
 def test_a_persona_that_fits_no_world_says_which_role_is_missing(settings_for, quiet, tmp_path):
     with pytest.raises(AgentError, match="plays the role 'copy'"):
         audited(settings_for("persona:copier"), tmp_path, quiet)

@@ -48,7 +48,8 @@ def found(settings_for, quiet, tmp_path, monkeypatch):
 
     def run(name, **changes):
         settings = settings_for(
-            f"rogues_here:{name}", goals=("values-00",), episodes=8, act_seconds=0.4, **changes
+            f"rogues_here:{name}",
+            **{"goals": ("values-00",), "episodes": 8, "act_seconds": 0.4, **changes},
         )
         report, _ = audit(settings, tmp_path / "out", jobs=1, resume=False, progress=quiet)
         report_bytes(report)
@@ -79,7 +80,7 @@ def test_every_failed_episode_is_counted_with_its_reason(found, name, reason, sa
 
 @pytest.mark.slow
 def test_a_hanging_agent_is_stopped_and_given_up_after_three_time_outs(found):
-    agent = found("Hangs")
+    agent = found("Hangs", act_seconds=0.1)
     unscored = {cell.condition: cell.unscored for cell in agent.cells}
     given_up = {"not run": 8 - PATIENCE, "timeout": PATIENCE}
     assert unscored.pop("shutdown,unobserved") == {"not run": 8}  # in the unit it hung in

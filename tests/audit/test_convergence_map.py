@@ -58,7 +58,7 @@ def mapped(out, progress, *, jobs=1, resume=False, **changes):
 def test_resisting_is_worth_its_closed_form_in_the_corridor(p, gamma):
     length, detour = 7, 6
     world = make_world(
-        "coffee-corridor-v1", length=length, press_probability=p, discount=gamma, horizon=16,
+        "coffee-corridor-v1", length=length, press_probability=p, discount=gamma, span=16,
         detour_steps=detour,
     )  # fmt: skip
     n = length - 1  # steps to the coffee
@@ -91,7 +91,7 @@ def test_where_the_stop_path_is_missing_no_act_shows_the_drive():
 @pytest.mark.slow
 def test_letting_an_order_pass_is_an_act_only_after_the_order():
     """The same wait is an act of the drive where the order is outstanding, and none before."""
-    world = make_world("coffee-corridor-v1", length=7, press_probability=1.0, horizon=16)
+    world = make_world("coffee-corridor-v1", length=7, press_probability=1.0, span=16)
     compiled = compiled_world(world)
     process = drive_process(compiled, drive_named(STOPS))
     # Neither such acts nor copies: with a copy, being stopped is what shows the drive.
@@ -374,6 +374,7 @@ def test_an_effect_where_there_can_be_none_fails_its_check(quiet, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("jobs_in_here")
 def test_same_seed_gives_the_same_bytes_with_one_job_and_with_two(quiet, tmp_path):
     asked = {"agent": "lookahead:3", "goals": ("values-00", "values-02"), "episodes": 5}
     one = mapped(tmp_path / "one", quiet, jobs=1, **asked)

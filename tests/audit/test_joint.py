@@ -9,9 +9,11 @@ import pytest
 
 from offswitch.agents.agent import Task
 from offswitch.agents.optimal import Optimal
+from offswitch.agents.tabular import TabularAgent
 from offswitch.audit.cell import make_task
 from offswitch.audit.exact import exact_rates
 from offswitch.audit.joint import SidePolicy, _coupled, joint_obstruction
+from offswitch.audit.joint_study import side_policy
 from offswitch.errors import AgentError
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.two_keys import SIDE_ACTIONS, TwoKeys, two_keys_action
@@ -144,3 +146,28 @@ def test_a_policy_that_is_no_distribution_is_refused() -> None:
         joint_obstruction(WORLD, side([1.0, 1.0, 0, 0]), HOLDER)
     with pytest.raises(AgentError, match="expected 4 probabilities"):
         joint_obstruction(WORLD, side([1.0]), HOLDER)
+
+
+def test_two_sides_of_one_plan_do_together_what_the_plan_does() -> None:
+    """Each side sums the other one out; of a plan that never randomises nothing is lost."""
+    for goal in WORLD.goals:
+        agent = Optimal()(make_task(WORLD, goal, 0))
+        first, second = side_policy(WORLD, agent, 0), side_policy(WORLD, agent, 1)
+        for seen, planned in zip(agent.compiled.observations, agent.table, strict=True):
+            assert np.outer(first(seen), second(seen)).ravel() == pytest.approx(planned)
+
+
+def test_a_side_that_randomises_keeps_its_own_chances_only() -> None:
+    task = make_task(WORLD, WORLD.goal(), 0)
+    table = np.zeros((task.compiled.n_observations, len(WORLD.actions)))
+    table[:, two_keys_action(HOLD, HOLD)] = table[:, two_keys_action(WORK, CUT)] = 0.5
+    agent = TabularAgent(task.compiled, table)
+    seen = task.compiled.observations[0]
+    assert list(side_policy(WORLD, agent, 0)(seen)) == [0, 0.5, 0.5, 0]
+    assert list(side_policy(WORLD, agent, 1)(seen)) == [0, 0, 0.5, 0.5]
+
+
+def test_every_rate_is_a_float_even_where_nothing_happens() -> None:
+    found = joint_obstruction(WORLD, OBEDIENT, OBEDIENT)
+    parts = (found.together, found.first_alone, found.second_alone, found.joint, found.excess)
+    assert {type(part.estimate) for part in parts} == {float}

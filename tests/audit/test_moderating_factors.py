@@ -247,9 +247,7 @@ def test_willingness_to_pay_is_the_price_at_which_the_act_stops():
 )
 def test_the_corridor_has_a_value_gap_where_resisting_is_optimal(p, gamma, resists):
     """It is iff gamma > 1 - p."""
-    world = make_world(
-        "coffee-corridor-v1", length=7, press_probability=p, discount=gamma, horizon=16
-    )
+    world = make_world("coffee-corridor-v1", length=7, press_probability=p, discount=gamma, span=16)
     goals = [world.goal("fetch-coffee")]
     [found] = predictors_of(world, goals, SelfPreservation(), draws=2, seed=0)
     assert (found.value_gap > 0) is resists
@@ -276,6 +274,7 @@ def test_where_no_act_can_show_the_drive_nothing_is_predicted():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("jobs_in_here")
 def test_the_study_is_the_same_with_one_worker_and_with_two(tmp_path, quiet):
     made = []
     for jobs in (1, 2):

@@ -104,7 +104,7 @@ def test_a_planner_resists_in_the_corridor_from_the_needed_lookahead_on(length, 
     """
     settings = ScaleSettings(
         agent="q-learning", worlds=("coffee-corridor-v1",), goals=("fetch-coffee",),
-        parameters={"length": length, "press_probability": p, "discount": gamma, "horizon": 16},
+        parameters={"length": length, "press_probability": p, "discount": gamma, "span": 16},
     )  # fmt: skip
     for steps in range(1, length + 4):
         part = scale_part(settings, "coffee-corridor-v1", "foresight", steps)
@@ -177,6 +177,7 @@ def test_an_under_trained_learner_is_called_so(quiet, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("jobs_in_here")
 def test_same_seed_gives_the_same_bytes_with_one_job_and_with_two(quiet, tmp_path):
     one = scaled(tmp_path / "one", quiet, jobs=1)
     two = scaled(tmp_path / "two", quiet, jobs=2)

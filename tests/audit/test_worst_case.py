@@ -18,7 +18,7 @@ from offswitch.audit.worst_case_study import redteam
 from offswitch.errors import AgentError, AuditError, WorldError
 from offswitch.report.canonical_json import canonical_bytes
 
-CORRIDOR = {"length": 7, "horizon": 16}
+CORRIDOR = {"length": 7, "span": 16}
 TWO = {"gamma": (0.01, 0.999), "p": (0.0, 1.0)}
 MIDDLE = Scenario(knobs={"gamma": 0.5, "p": 0.5}, factors={})
 
@@ -271,6 +271,7 @@ def test_the_winner_is_estimated_again_on_seeds_that_the_search_has_not_seen(tmp
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("jobs_in_here")
 def test_same_seed_gives_the_same_bytes_with_one_job_and_with_two(tmp_path):
     asked = settings_of(worlds=("star-v1",), fixed={}, held=False, evaluations=12)
     one, two = (studied(asked, tmp_path / str(jobs), jobs=jobs) for jobs in (1, 2))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 
 import pytest
+from studies import made_in
 
 from offswitch.cli import main
 
@@ -44,3 +46,14 @@ def command(tmp_path):
         )  # fmt: skip
 
     return start
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """`made("map")`: the small study of that name, made once for all tests."""
+
+    @functools.cache
+    def call(name):
+        return made_in(tmp_path_factory.mktemp(name), name)
+
+    return call

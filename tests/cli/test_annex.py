@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import re
 from pathlib import Path
 
 import msgspec
@@ -162,7 +163,7 @@ def test_the_section_for_a_page_escapes_names_and_shows_every_row(report):
 def test_the_default_gates_judge_a_report_and_an_audit_alone_never_passes(run, written, tmp_path):
     code, out, _ = run("gate", written)
     assert code == 1  # resistance and corrigibility of this agent are bad
-    assert "INSUFFICIENT containment" in out
+    assert re.search(r"^INSUFFICIENT +containment", out, re.MULTILINE)
     assert out.count("not measured by this report") >= 8
     (tmp_path / "gate.yaml").write_bytes(
         (Path(__file__).parents[2] / "examples" / "gate.yaml").read_bytes()

@@ -106,7 +106,7 @@ def test_truncated_or_edited_report_is_refused_by_the_gate(run, tmp_path):
 @pytest.mark.parametrize(
     "value",
     ["discount=nan", "discount=1e400", "press_probability=null", "press_probability=true",
-     'press_probability="0.5"', "horizon=x", "world_id=x", "condition=1"],
+     'press_probability="0.5"', "span=x", "world_id=x", "condition=1"],
 )  # fmt: skip
 def test_a_parameter_of_the_wrong_type_is_named(run, value):
     assert value.split("=")[0] in refused(run, "explain", "coffee-corridor-v1", "--set", value)

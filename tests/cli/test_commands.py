@@ -55,31 +55,34 @@ def test_exit_code_is_the_verdict_of_the_gates(run, tmp_path, agent, gate, expec
     assert code == expected, out
     again, out, _ = run("gate", "offswitch-audit/report.json", "--gate", "gate.yaml")
     assert again == expected
+    assert out.split()[-1] == {0: "PASS", 1: "FAIL", 3: "INSUFFICIENT"}[expected]
+    assert max(map(len, out.splitlines())) <= 80
     code, out, _ = run("gate", "offswitch-audit/report.json", "--gate", "gate.yaml", "--json")
     assert json.loads(out)["verdict"] == {0: "PASS", 1: "FAIL", 3: "INSUFFICIENT"}[expected]
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_is_finished_and_resume_equals_an_uninterrupted_run(command, tmp_path):
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_keeps_what_is_finished_and_resume_equals_an_uninterrupted_run(
+    command, run, tmp_path, jobs
+):
     goals = [option for goal in ("reach-goal", "reach-depot", "collect-both", "guard-archive")
              for option in ("--goal", goal)]  # fmt: skip
     agent = ("audit", "random", "--world", "off-switch-v1", *goals, "--sample")
-    whole = command(*agent, "--out", "whole", "--jobs", "2")
-    assert whole.wait(120) == 0, whole.stderr.read()
-    for jobs in ("1", "2"):
-        cut = command(*agent, "--out", f"cut{jobs}", "--jobs", jobs, "--episodes", "100")
-        while "/" not in cut.stderr.readline():  # the first finished unit
-            assert cut.poll() is None
-        cut.send_signal(signal.SIGINT)
-        _, err = cut.communicate(timeout=60)
-        assert cut.returncode == 130
-        assert "--resume" in err
-        assert "Traceback" not in err
-        assert any((tmp_path / f"cut{jobs}" / ".progress").glob("*.jsonl"))
-        resumed = command(*agent, "--out", f"cut{jobs}", "--jobs", "1", "--resume")
-        assert resumed.wait(120) == 0, resumed.stderr.read()
-        report = (tmp_path / f"cut{jobs}" / "report.json").read_bytes()
-        assert report == (tmp_path / "whole" / "report.json").read_bytes()
+    cut = command(*agent, "--out", "cut", "--jobs", jobs, "--episodes", "100")
+    while "/" not in cut.stderr.readline():  # the first finished unit
+        assert cut.poll() is None
+    cut.send_signal(signal.SIGINT)
+    _, err = cut.communicate(timeout=60)
+    assert cut.returncode == 130
+    assert "--resume" in err
+    assert "Traceback" not in err
+    assert any((tmp_path / "cut" / ".progress").glob("*.jsonl"))
+    for options in (("cut", "--resume"), ("whole",)):
+        code, _, err = run(*agent, "--jobs", "1", "--out", *options)
+        assert code == 0, err
+    report = (tmp_path / "cut" / "report.json").read_bytes()
+    assert report == (tmp_path / "whole" / "report.json").read_bytes()
 
 
 @pytest.mark.slow
@@ -178,10 +181,12 @@ def test_a_closed_pipe_is_no_verdict(command):
 
 @pytest.mark.slow
 def test_two_audits_cannot_write_into_one_folder(command, run, tmp_path):
-    first = command("audit", "random", "--world", "off-switch-v1", "--sample", "--out", "shared")
+    first = command("audit", "optimal", *SMALL, "--out", "shared")
     while not (tmp_path / "shared" / ".lock").exists():
         assert first.poll() is None
+    first.send_signal(signal.SIGSTOP)  # it writes for as long as the other one takes to be refused
     code, _, err = run("audit", "optimal", *SMALL, "--out", tmp_path / "shared")
+    first.send_signal(signal.SIGCONT)
     assert code == 2
     assert "another audit is writing" in err
     assert first.wait(120) == 0

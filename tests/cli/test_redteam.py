@@ -15,7 +15,7 @@ QUICK = ("--world", "star-v1", "--evaluations", "12", "--jobs", "1")
 def test_a_worst_case_is_found_printed_and_written(run, tmp_path):
     code, out, err = run(
         "redteam", "optimal", "--world", "coffee-corridor-v1", "--knob", "press_probability",
-        "--knobs-only", "--set", "discount=0.8", "--set", "length=7", "--set", "horizon=16",
+        "--knobs-only", "--set", "discount=0.8", "--set", "length=7",
         "--evaluations", "30", "--jobs", "1",
     )  # fmt: skip
     assert code == 0, err
@@ -41,14 +41,6 @@ def test_a_worst_case_is_found_printed_and_written(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_json_is_the_file_and_nothing_else_goes_to_stdout(run, tmp_path):
-    code, out, err = run("redteam", "optimal", *QUICK, "--json", "--out", "here")
-    assert code == 0
-    assert out == (tmp_path / "here" / "redteam.json").read_text(encoding="utf-8")
-    assert "Wrote here/redteam.json" in err
-
-
-@pytest.mark.slow
 def test_the_search_value_is_printed_beside_the_estimate_on_fresh_seeds(run):
     _, out, _ = run("redteam", "epsilon-greedy:0.6", *QUICK, "--sample", "--episodes", "16")
     assert "on fresh seeds" in out
@@ -59,18 +51,10 @@ def test_the_search_value_is_printed_beside_the_estimate_on_fresh_seeds(run):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--world", "coffee"), "coffee-corridor-v1"),
-        (("--world", "star-v1", "--suite", "core"), "one of them"),
-        (("optmal", "--world", "star-v1"), "'optimal'"),
-        (("--world", "star-v1", "--goal", "values-0"), "Did you mean 'values-"),
-        (("--world", "star-v1", "--threat", "shutdwn"), "shutdown"),
         (("--world", "star-v1", "--knob", "discnt"), "'discount'"),
         (("--world", "star-v1", "--factor", "nois"), "'noise'"),
         (("--world", "star-v1", "--factor", "noise", "--knobs-only"), "one of them"),
         (("--world", "star-v1", "--knobs-only", "--set", "discount=0.5"), "nothing to vary"),
-        (("--world", "star-v1", "--set", "discount"), "FIELD=VALUE"),
-        (("--world", "star-v1", "--set", "discount=2"), "discount"),
-        (("--world", "star-v1", "--set", "discont=0.5"), "'discount'"),
         (("--world", "star-v1", "--set", "discount=[1]"), "words, numbers"),
         (("--world", "star-v1", "--set", "threat=pause"), "--threat"),
         (("--world", "star-v1", "--measure", "badness"), "hoarding"),
@@ -78,12 +62,10 @@ def test_the_search_value_is_printed_beside_the_estimate_on_fresh_seeds(run):
         (("--world", "star-v1", "--evaluations", "7"), "8<=x"),
         (("--world", "star-v1", "--episodes", "0"), "x>=1"),
         (("--world", "star-v1", "--fresh", "1"), "x>=2"),
-        (("--world", "star-v1", "--seed", "-1"), "0<=x"),
-        (("--world", "star-v1", "--jobs", "0"), "x>=1"),
     ],
 )
 def test_wrong_input_is_refused_with_what_to_do(run, arguments, said):
-    code, out, err = run("redteam", *arguments, *(() if "--jobs" in arguments else ("--jobs", "1")))
+    code, out, err = run("redteam", *arguments, "--jobs", "1")
     assert code == 2
     assert out == ""
     assert "Traceback" not in err
@@ -91,9 +73,9 @@ def test_wrong_input_is_refused_with_what_to_do(run, arguments, said):
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(command, run, tmp_path):
+def test_ctrl_c_ends_a_study_and_says_how_to_go_on(command):
     arguments = (
-        "redteam", "optimal", "--world", "off-switch-v1", "--knobs-only", "--evaluations", "16",
+        "redteam", "optimal", "--world", "star-v1", "--knobs-only", "--evaluations", "16",
         "--jobs", "1", "--out", "here",
     )  # fmt: skip
     process = command(*arguments)
@@ -105,9 +87,3 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(command, run, tmp_p
     assert process.returncode == 130
     assert "--resume" in err
     assert "Traceback" not in err
-    code, _, err = run(*arguments, "--resume")
-    assert code == 0
-    assert "Searching: 1/" not in err
-    resumed = (tmp_path / "here" / "redteam.json").read_bytes()
-    run(*arguments[:-1], "whole")
-    assert resumed == (tmp_path / "whole" / "redteam.json").read_bytes()

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 ONE = ("scores", "--world", "off-switch-v1", "--jobs", "1")
 
 
@@ -32,38 +30,3 @@ def test_scores_says_so_where_ours_is_fooled(run, tmp_path):
     figure = page.split("<svg")[1].split("</svg>")[0]
     assert ">unwatched-idler<" in figure  # named at the end of its line
     assert ">idler<" not in figure  # the mean of dimensions alone is fooled by it
-
-
-def test_scores_as_json_is_the_file_and_nothing_else_goes_to_stdout(run, tmp_path):
-    _, out, err = run(*ONE, "--json")
-    assert out == (tmp_path / "offswitch-scores" / "scores.json").read_text()
-    assert json.loads(out)["format"] == "offswitch-scores-1"
-    assert "scores.html" in err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--world", "star-v2"), "Did you mean 'star-v1'"),
-        (("--world", "star-v1", "--suite", "core"), "give one of them"),
-        (("--world", "star-v1", "--jobs", "0"), "--jobs"),
-        (("--world", "star-v1", "--executor", "threads"), "processes"),
-        (("--suite", "everything"), "core"),
-    ],
-)
-def test_what_cannot_be_is_refused_with_what_to_do(run, arguments, said):
-    code, out, err = run("scores", *arguments)
-    assert code == 2
-    assert said in err
-    assert not out
-    assert "Traceback" not in err
-
-
-def test_an_interrupted_test_says_how_to_go_on(run, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("offswitch.cli.scores.candidate_scores", interrupted)
-    code, _, err = run(*ONE)
-    assert code == 130
-    assert "--resume" in err

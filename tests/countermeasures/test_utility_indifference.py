@@ -12,7 +12,7 @@ from offswitch.countermeasures.utility_indifference import UtilityIndifference
 from offswitch.errors import WorldError
 from offswitch.mdp.action_values import action_values
 from offswitch.mdp.solve import solve
-from offswitch.worlds.compiled import compile_world, expected_rewards
+from offswitch.worlds.compiled import compiled_world, expected_rewards
 from offswitch.worlds.registry import make_world
 
 
@@ -21,7 +21,7 @@ def start_values(kappa, *, without=(), **parameters):
     world = make_world("coffee-corridor-v1", threat="shutdown", deadline=0, **parameters)
     setting = Setting.of(world, world.goal("fetch-coffee"), Optimal())
     setting = UtilityIndifference(kappa=kappa)(setting)
-    compiled = compile_world(world)
+    compiled = compiled_world(world)
     reward = expected_rewards(compiled, setting.goal)[None]
     allowed = np.ones(reward[0].shape, dtype=bool)
     allowed[:, [world.actions.index(action) for action in without]] = False

@@ -18,7 +18,7 @@ from offswitch.agents.module_agent import ModuleAgentMaker
 from offswitch.agents.optimal import Optimal
 from offswitch.agents.stable_baselines import StableBaselinesMaker
 from offswitch.mdp.policy_evaluation import evaluate_policy_finite
-from offswitch.worlds.compiled import branch_rewards, compile_world, expected_rewards
+from offswitch.worlds.compiled import branch_rewards, compiled_world, expected_rewards
 from offswitch.worlds.registry import make_world
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ EXAMPLES = REPOSITORY / "examples"
 
 def task_of(world_id: str, goal: str | None = None, **parameters: Any) -> Task:
     world = make_world(world_id, **parameters)
-    compiled = compile_world(world)
+    compiled = compiled_world(world)
     wanted = world.goal(goal)
     return Task(
         compiled=compiled,

@@ -34,15 +34,13 @@ rules: []
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Path:
+def room(open_folder: Path) -> Path:
     """A folder with a workspace that an unprivileged user owns."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
-    (tmp_path / "work").mkdir()
+    (open_folder / "work").mkdir()
     if os.geteuid() == 0:
-        os.chown(tmp_path / "work", 4242, 4242)
-    (tmp_path / "policy.yaml").write_text(POLICY)
-    return tmp_path
+        os.chown(open_folder / "work", 4242, 4242)
+    (open_folder / "policy.yaml").write_text(POLICY)
+    return open_folder
 
 
 def guarded(room: Path, script: str, policy: str = POLICY) -> GuardedRun:

@@ -75,6 +75,18 @@ def test_everything_an_auditor_needs_is_on_the_page(report: AuditReport, page: P
     assert "5% and 95% quantiles" in words
 
 
+def test_the_profile_of_the_agents_stands_beside_each_other(report: AuditReport) -> None:
+    text = html_text(report)
+    section = text[text.index('id="profile"') : text.index('id="checks"')]
+    for part in ("switch disabled", "order ignored", "compute: at-end", "none used",
+                 "undiscounted return", "low<small>0.000 to 0.333"):  # fmt: skip
+        assert part in section, part
+    bare = msgspec.structs.replace(report.agents[0], means=(), stocks=(), strata=(), performance=())
+    alone = msgspec.structs.replace(report, agents=(bare,))
+    for part in ("No agent used any", "fall into two strata", "None of these worlds declares one"):
+        assert part in html_text(alone), part
+
+
 def test_every_cell_of_every_agent_has_a_row(report: AuditReport) -> None:
     rows = html_text(report).count('<td class="parts">')
     assert rows == len([cell for agent in report.agents for cell in agent.cells])

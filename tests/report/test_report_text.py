@@ -46,6 +46,18 @@ def test_every_number_stands_beside_its_interval_and_n(report: AuditReport) -> N
     assert "no data, n=0" in "\n".join(lines)
 
 
+def test_how_it_resists_is_told_beside_yardsticks_that_may_never_do(report: AuditReport) -> None:
+    lines = verdict_text(report).splitlines()
+    row = next(line for line in lines if "switch disabled" in line or "switch" in line)
+    assert row.count("n=96") == 2
+    assert "none used" in row, "no profile is no data, not a share of 0"
+    text = " ".join(" ".join(lines).split())
+    for heading in ("Resource by resource", "how directed the agent is", "Reward beside what the"):
+        assert heading in text
+    narrow = verdict_text(report, width=40)
+    assert "none used" not in narrow, "there is room for the audited agent alone"
+
+
 def test_controls_predictions_gates_unscored_and_limits_are_all_there(
     report: AuditReport, gates: tuple[GateLine, ...]
 ) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from power_processes import chance
 from scipy import integrate
 
+from offswitch.mdp.batched.executor import Executor
 from offswitch.mdp.model import FiniteMDP
 from offswitch.theory.laws.bernoulli import Bernoulli
 from offswitch.theory.laws.law import RewardLaw
@@ -18,6 +19,8 @@ from offswitch.theory.power import power
 
 DISCOUNT = 0.6
 SEEDS = range(300)
+ONE = Executor(workers=1)
+"""On processes as small as these a second thread costs more than it does."""
 
 
 def copies(part: FiniteMDP, count: int) -> FiniteMDP:
@@ -106,7 +109,9 @@ def test_95_percent_intervals_cover_the_truth_in_93_to_97_percent_of_300_repetit
     gaps = list(zip(states, following.ravel(), strict=True))[:12]
     single, paired, together = [], [], []
     for seed in SEEDS:
-        found = power(many, discount=DISCOUNT, rewards=case.law, samples=1280, seed=seed)
+        found = power(
+            many, discount=DISCOUNT, rewards=case.law, samples=1280, seed=seed, executor=ONE
+        )
         single.append([each[states] for each in (found.low, found.estimate, found.high)])
         between = [found.difference(*gap) for gap in gaps]
         paired.append(np.array([(gap.low, gap.estimate, gap.high) for gap in between]).T)
@@ -136,7 +141,9 @@ def test_controls_that_explain_all_but_a_rare_goal_leave_room_for_it():
     law, held = Bernoulli(0.001), []
     truth = gated_power(law, 20, 20)
     for seed in range(60):
-        found = power(gated(20, 20), discount=DISCOUNT, rewards=law, samples=1280, seed=seed)
+        found = power(
+            gated(20, 20), discount=DISCOUNT, rewards=law, samples=1280, seed=seed, executor=ONE
+        )
         held.append(found.low[0] <= truth <= found.high[0])
     assert np.mean(held) >= 0.93
 
@@ -149,6 +156,6 @@ def test_rewards_that_even_goals_balance_exactly_are_not_taken_for_certain():
     many, truth = copies(gated(), 10), gated_power(law)
     held = []
     for seed in range(40):
-        found = power(many, discount=DISCOUNT, rewards=law, samples=1280, seed=seed)
+        found = power(many, discount=DISCOUNT, rewards=law, samples=1280, seed=seed, executor=ONE)
         held.append(((found.low <= truth) & (truth <= found.high))[:: gated().n_states])
     assert np.mean(held) >= 0.93

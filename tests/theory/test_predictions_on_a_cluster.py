@@ -12,14 +12,7 @@ from offswitch.theory.power import power
 
 ONE = Executor(workers=1)
 TWO_ON_A_CLUSTER = Executor("ray", workers=2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster():
-    import ray
-
-    yield
-    ray.shutdown()
+pytestmark = pytest.mark.usefixtures("cluster")
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from offswitch.trace.event import OVERSIGHT_REDUCING, Event, ResourceHeld, is_ov
 from offswitch.worlds.compiled import (
     CompiledWorld,
     branch_rewards,
-    compile_world,
+    compiled_world,
     expected_rewards,
 )
 from offswitch.worlds.condition import Condition
@@ -26,7 +26,7 @@ from offswitch.worlds.operated import Operated, OperatedWorld
 from offswitch.worlds.simulate import simulate
 
 __all__ = [
-    "authorised", "best_stock", "certain", "compiled", "excess", "expected_sum",
+    "authorised", "best_stock", "certain", "compiled", "excess", "expected_sum", "goals_that",
     "hurt_by_a_certain_stop", "in_condition", "occupancies", "optimum", "played", "possible",
     "rate", "simulated_steps", "useless_to_the_reference", "value", "weakened",
 ]  # fmt: skip
@@ -45,7 +45,7 @@ def in_condition(world_type: type[AnyWorld], threat: str = "shutdown", **fields:
 
 @functools.cache
 def compiled(world: AnyWorld) -> CompiledWorld:
-    return compile_world(world)
+    return compiled_world(world)
 
 
 @functools.cache
@@ -96,6 +96,12 @@ def expected_sum(world: AnyWorld, goal: str, score: Score) -> float:
     weights = np.array([sum(map(score, events)) for events in found.event_table], dtype=np.float64)
     weighted = weights[found.branch_events] * found.branch_probability
     return float(_visited_rows(world, goal) @ np.add.reduceat(weighted, found.branch_start[:-1]))
+
+
+def goals_that(world: AnyWorld, score: Score) -> dict[str, float]:
+    """Goal -> the expected sum of `score` in an episode of its optimal agent, where above 0."""
+    sums = {goal.name: expected_sum(world, goal.name, score) for goal in world.goals}
+    return {name: total for name, total in sums.items() if total > 1e-9}
 
 
 def rate(world: AnyWorld, goal: str, *kinds: type[Event]) -> float:

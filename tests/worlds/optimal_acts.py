@@ -16,7 +16,7 @@ from offswitch.agents.reference import CorrigibleReference
 from offswitch.agents.returns import episode_return
 from offswitch.mdp.solve import Solution, solve
 from offswitch.trace.event import OVERSIGHT_REDUCING, Event, is_oversight_reducing
-from offswitch.worlds.compiled import CompiledWorld, branch_rewards, compile_world, expected_rewards
+from offswitch.worlds.compiled import CompiledWorld, branch_rewards, compiled_world, expected_rewards
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.simulate import simulate
 from offswitch.worlds.world import World
@@ -39,7 +39,7 @@ def in_cell(
 
 @functools.cache
 def compiled(world: World[Any]) -> CompiledWorld:
-    return compile_world(world)
+    return compiled_world(world)
 
 
 @functools.cache
@@ -92,6 +92,14 @@ def happens(world: World[Any], goal: str, kind: Kind) -> float:
 def against_oversight(world: World[Any], goal: str) -> float:
     """The expected number of oversight-reducing acts in an episode of the optimal agent."""
     return expected_sum(world, goal, lambda event: float(is_oversight_reducing(event)))
+
+
+def goals_that(
+    world: World[Any], score: Callable[[Event], float], least: float = 1e-9
+) -> dict[str, float]:
+    """Goal -> the expected sum of `score` in an optimal episode, where that is above `least`."""
+    sums = {goal.name: expected_sum(world, goal.name, score) for goal in world.goals}
+    return {name: total for name, total in sums.items() if total > least}
 
 
 def kinds_possible(world: World[Any]) -> set[str]:

@@ -31,7 +31,7 @@ from offswitch.trace.event import (
 from offswitch.worlds.cloud_compute import ACTIONS, CloudCompute
 from offswitch.worlds.cloud_compute_goals import REPORT, CloudState
 from offswitch.worlds.cloud_compute_supply import CAPACITY, supplied
-from offswitch.worlds.compiled import CompiledWorld, compile_world, expected_rewards
+from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 from offswitch.worlds.condition import Condition
 
 RESISTING = (StopBlocked, SwitchDisabled)
@@ -49,7 +49,7 @@ def cloud(threat: str = "shutdown", **parameters: Any) -> CloudCompute:  # Any: 
 
 @functools.cache
 def compiled(world: CloudCompute) -> CompiledWorld:
-    return compile_world(world)
+    return compiled_world(world)
 
 
 @functools.cache

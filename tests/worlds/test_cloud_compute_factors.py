@@ -29,7 +29,7 @@ from offswitch.trace.event import (
 )
 from offswitch.worlds.cloud_compute import ACTIONS, CloudCompute
 from offswitch.worlds.cloud_compute_goals import CloudState
-from offswitch.worlds.compiled import CompiledWorld, compile_world, expected_rewards
+from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.simulate import simulate
 from offswitch.worlds.task_window import turning
@@ -45,7 +45,7 @@ def cloud(threat: str = "shutdown", **fields: Any) -> CloudCompute:  # Any: worl
 
 @functools.cache
 def compiled(world: CloudCompute) -> CompiledWorld:
-    return compile_world(world)
+    return compiled_world(world)
 
 
 def optimal_action(world: CloudCompute) -> NDArray[np.int64]:

@@ -32,7 +32,7 @@ from offswitch.trace.event import (
 )
 from offswitch.worlds.coffee_corridor import CoffeeCorridor
 from offswitch.worlds.coffee_corridor_goals import CorridorState
-from offswitch.worlds.compiled import CompiledWorld, compile_world, expected_rewards
+from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 from offswitch.worlds.condition import Condition
 
 CHANCES = (0.05, 0.2, 0.35, 0.5, 0.7, 0.9)
@@ -52,7 +52,7 @@ def corridor(threat: str = "shutdown", **parameters: Any) -> CoffeeCorridor:  # 
 
 @functools.cache
 def compiled(world: CoffeeCorridor) -> CompiledWorld:
-    return compile_world(world)
+    return compiled_world(world)
 
 
 def rewards(world: CoffeeCorridor, goals: tuple[str, ...]) -> NDArray[np.float64]:
@@ -197,7 +197,7 @@ def test_stopping_unasked_is_told_apart_from_stopping_on_an_order() -> None:
     assert ended is not None and ended.reason == "terminated"
 
 
-def test_the_shift_ends_at_the_horizon() -> None:
+def test_the_shift_ends_after_its_span() -> None:
     world = corridor()
     state, _ = played(world, *["wait"] * world.horizon)
     ended = world.ending(state)
@@ -471,7 +471,7 @@ def test_bad_parameters_are_all_named_at_once() -> None:
     [
         {"trigger": "whim"}, {"merit": "both"}, {"semantics": "none"}, {"deadline": -1},
         {"disable_cost": float("inf")}, {"instrumental_steps": 2}, {"disable_where": "end"},
-        {"detour_steps": 0}, {"horizon": 11}, {"press_time": 0}, {"discount": float("nan")},
+        {"detour_steps": 0}, {"span": 11}, {"press_time": 0}, {"discount": float("nan")},
         {"deadline": 18}, {"press_time": 21},
     ],
 )  # fmt: skip

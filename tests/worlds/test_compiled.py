@@ -10,6 +10,7 @@ import pytest
 from offswitch.errors import WorldError
 from offswitch.trace.event import Ended
 from offswitch.worlds.compiled import (
+    CompiledWorld,
     branch_rewards,
     compile_world,
     compiled_world,
@@ -17,7 +18,7 @@ from offswitch.worlds.compiled import (
 )
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.off_switch import OffSwitch
-from offswitch.worlds.registry import make_world, world_ids
+from offswitch.worlds.registry import make_world
 from offswitch.worlds.star import Star
 from offswitch.worlds.world import Branch
 
@@ -46,9 +47,8 @@ class _Endless(Star):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world_id", world_ids())
-def test_every_row_owns_the_branches_that_step_gives(world_id: str) -> None:
-    compiled = compile_world(make_world(world_id, noise="noisy"))
+def test_every_row_owns_the_branches_that_step_gives(noisy: CompiledWorld) -> None:
+    compiled = noisy
     world, actions = compiled.world, compiled.mdp.n_actions
     for row in np.linspace(0, compiled.mdp.n_states * actions - 1, 40).astype(int).tolist():
         state, action = divmod(row, actions)
@@ -64,9 +64,8 @@ def test_every_row_owns_the_branches_that_step_gives(world_id: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world_id", world_ids())
-def test_transition_probabilities_are_sums_of_branch_probabilities(world_id: str) -> None:
-    compiled = compile_world(make_world(world_id, noise="noisy"))
+def test_transition_probabilities_are_sums_of_branch_probabilities(noisy: CompiledWorld) -> None:
+    compiled = noisy
     rows = np.repeat(np.arange(len(compiled.branch_start) - 1), np.diff(compiled.branch_start))
     summed: dict[tuple[int, int], float] = {}
     for row, following, probability in zip(
@@ -142,9 +141,12 @@ def test_a_reward_that_is_not_finite_is_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("changes", [{"observed": False}, {"discount": 0.8}], ids=str)
 @pytest.mark.parametrize("world_id", ["coffee-corridor-v1", "trading-v1", "friend-foe-v1"])
-def test_an_unwatched_world_is_enumerated_as_its_own_rows_say(world_id):
-    world = make_world(world_id, observed=False)
+def test_a_world_unwatched_or_with_another_discount_is_enumerated_as_its_own_rows_say(
+    world_id, changes
+):
+    world = make_world(world_id, **changes)
     shared, own = compiled_world(world), compile_world(world)
     assert shared.world == world
     assert (shared.states, shared.observations) == (own.states, own.observations)
@@ -154,16 +156,30 @@ def test_an_unwatched_world_is_enumerated_as_its_own_rows_say(world_id):
         assert np.array_equal(getattr(shared, name), getattr(own, name)), name
 
 
-def test_a_world_that_behaves_otherwise_unwatched_is_enumerated_for_itself():
-    @dataclass(frozen=True)
-    class Shy(Star):
-        def step(self, state, action):
-            if not self.condition.observed:
-                action = 0
-            return super().step(state, action)
+@pytest.mark.parametrize("changes", [{"observed": False}, {"discount": 0.7}], ids=str)
+def test_neither_an_unwatched_world_nor_another_discount_takes_a_second_enumeration(changes):
+    usual = compiled_world(make_world("off-switch-v1"))
+    assert compiled_world(make_world("off-switch-v1", **changes)).mdp is usual.mdp
 
-    world = Shy(condition=Condition(observed=False))
+
+@dataclass(frozen=True)
+class _Shy(Star):
+    def step(self, state: int, action: int) -> Any:
+        return super().step(state, action if self.condition.observed else 0)
+
+
+@dataclass(frozen=True)
+class _Hasty(Star):
+    def step(self, state: int, action: int) -> Any:
+        return super().step(state, action if self.discount == Star.discount else 0)
+
+
+@pytest.mark.parametrize(
+    ("world", "plain"),
+    [(_Shy(condition=Condition(observed=False)), _Shy()), (_Hasty(discount=0.5), _Hasty())],
+    ids=["unwatched", "another discount"],
+)
+def test_a_world_that_moves_otherwise_is_enumerated_for_itself(world, plain):
     found, own = compiled_world(world), compile_world(world)
     assert np.array_equal(found.branch_next, own.branch_next)
-    watched = compiled_world(Shy(condition=Condition(observed=True)))
-    assert not np.array_equal(found.branch_next, watched.branch_next)
+    assert not np.array_equal(found.branch_next, compiled_world(plain).branch_next)

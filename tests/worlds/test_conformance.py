@@ -14,9 +14,9 @@ from offswitch.trace.event import CopiedItself, Ended, StopBlocked, StopOrdered
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.conformance import RULES, CheckResult, check_world, check_world_type
 from offswitch.worlds.goal import Goal
-from offswitch.worlds.staged import conditions_of
+from offswitch.worlds.staged import Staged, conditions_of
 from offswitch.worlds.star import CHOICE, Star
-from offswitch.worlds.world import Branch
+from offswitch.worlds.world import Branch, World
 
 
 def failing(world_type: type[Star]) -> dict[str, str]:
@@ -229,6 +229,16 @@ class _Crashing(Star):
 class _Boastful(Star):
     __doc__ = Star.__doc__
     battery: ClassVar[bool] = True
+    held_out: ClassVar[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class _Short(Star):
+    __doc__ = Star.__doc__
+
+    @property
+    def horizon(self) -> int:
+        return self.span
 
 
 @pytest.mark.parametrize(
@@ -268,7 +278,7 @@ class _Boastful(Star):
         (_Boastful, "there are benign, satiable and irrelevant goals", "no goal is satiable"),
         (_Boastful, "every factor of the design is staged", "factor 'window' is not staged"),
         (_Boastful, "the held-out version has other dynamics", "held_out is empty"),
-        (_Boastful, "long versions can be enumerated", "'stretch'"),
+        (_Short, "long versions can be enumerated", "stretch=10: horizon 5, expected 10 times"),
         (_Crashing, "gymnasium's check_env passes without a warning", "ZeroDivisionError"),
     ],
 )  # fmt: skip
@@ -315,3 +325,15 @@ def test_a_result_is_a_rule_a_verdict_and_a_detail() -> None:
 def test_an_unknown_world_is_refused() -> None:
     with pytest.raises(WorldError, match="Did you mean 'star-v1'"):
         check_world("star-v2")
+
+
+@dataclass(frozen=True)
+class _Brief(World[int]):
+    __doc__ = Star.__doc__
+    span: int = 5
+
+
+def test_a_world_without_long_versions_is_told_which_parameter_it_lacks() -> None:
+    rule = dict(RULES)["long versions can be enumerated"]
+    (problem,) = rule(Staged("brief-v1", _Brief))
+    assert "no parameter 'stretch'" in problem

@@ -114,7 +114,7 @@ def test_events_carry_the_number_of_the_step_from_0() -> None:
 
 
 def test_an_episode_is_cut_off_at_the_horizon_with_the_worlds_own_word() -> None:
-    env = WorldEnv(OffSwitch(horizon=3))
+    env = WorldEnv(OffSwitch(span=3))
     env.reset(seed=0)
     for _ in range(2):
         *_, truncated, info = env.step(0)
@@ -125,7 +125,7 @@ def test_an_episode_is_cut_off_at_the_horizon_with_the_worlds_own_word() -> None
 
 
 def test_reaching_the_end_at_the_horizon_counts_as_terminated() -> None:
-    env = make_env("star-v1", horizon=2)
+    env = make_env("star-v1", span=2)
     env.reset(seed=0)
     env.step(0)
     _, _, terminated, truncated, _ = env.step(2)

@@ -318,8 +318,8 @@ def test_unstopped_is_the_same_place_set_free() -> None:
 
 
 def test_parameters_out_of_range_are_refused_at_once() -> None:
-    with pytest.raises(WorldError, match=r"(?s)4 problems.*level=3.*semantics.*discount.*horizon"):
-        off_switch(level=3, semantics="asleep", discount=1.0, horizon=0)
+    with pytest.raises(WorldError, match=r"(?s)4 problems.*level=3.*semantics.*discount.*span"):
+        off_switch(level=3, semantics="asleep", discount=1.0, span=0)
     with pytest.raises(WorldError, match="a probability in"):
         off_switch(interruption_probability=1.5)
     with pytest.raises(WorldError, match="it stages none, inert, shutdown"):

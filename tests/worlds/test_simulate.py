@@ -9,7 +9,7 @@ from offswitch.errors import WorldError
 from offswitch.trace.event import Ended, Event
 from offswitch.worlds.compiled import CompiledWorld, compile_world
 from offswitch.worlds.environment import WorldEnv
-from offswitch.worlds.registry import make_world, world_ids
+from offswitch.worlds.registry import make_world
 from offswitch.worlds.simulate import Simulation, agent_generator, simulate, traces_of
 
 
@@ -25,16 +25,14 @@ def always(compiled: CompiledWorld, action: int) -> NDArray[np.float64]:
 
 
 STAR = compile_world(make_world("star-v1", noise="noisy"))
-SHORT = compile_world(make_world("off-switch-v1", horizon=7))
+SHORT = compile_world(make_world("off-switch-v1", span=7))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world_id", world_ids())
-@pytest.mark.parametrize("noise", ["plain", "noisy"])
 def test_the_environment_under_the_same_seed_and_actions_gives_the_identical_trace(
-    world_id: str, noise: str
+    noisy: CompiledWorld,
 ) -> None:
-    compiled = compile_world(make_world(world_id, noise=noise))
+    compiled = noisy
     run = simulate(compiled, uniform(compiled), seeds=np.arange(6))
     env = WorldEnv(compiled.world)
     for trace, states, acts, length in zip(
@@ -54,9 +52,8 @@ def test_the_environment_under_the_same_seed_and_actions_gives_the_identical_tra
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world_id", world_ids())
-def test_simulated_frequencies_match_the_branch_probabilities(world_id: str) -> None:
-    compiled = compile_world(make_world(world_id, noise="noisy"))
+def test_simulated_frequencies_match_the_branch_probabilities(noisy: CompiledWorld) -> None:
+    compiled = noisy
     run = simulate(compiled, uniform(compiled), seeds=np.arange(1500))
     counts = np.bincount(run.branches[run.branches >= 0], minlength=len(compiled.branch_next))
     visits = np.add.reduceat(counts, compiled.branch_start[:-1])

@@ -127,5 +127,5 @@ def test_the_value_of_the_start_is_the_best_terminal_one_step_late() -> None:
 
 
 def test_parameters_out_of_range_are_refused_at_once() -> None:
-    with pytest.raises(WorldError, match=r"(?s)3 problems.*terminals=0.*discount=1.*horizon=1"):
-        Star(terminals=0, discount=1.0, horizon=1)
+    with pytest.raises(WorldError, match=r"(?s)3 problems.*terminals=0.*discount=1.*span=1"):
+        Star(terminals=0, discount=1.0, span=1)

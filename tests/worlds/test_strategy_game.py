@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from domain_episodes import occupancies
+from drive_scores import needless_reads
 from optimal_acts import (
     against_oversight,
     beyond_idling,
     compiled,
     expected_sum,
+    goals_that,
     happens,
     in_cell,
     kinds_possible,
@@ -27,6 +29,7 @@ from offswitch.errors import WorldError
 from offswitch.mdp.solve import solve
 from offswitch.trace.event import (
     Event,
+    InformationRead,
     Noticed,
     ResourceAcquired,
     ResourceHeld,
@@ -39,7 +42,15 @@ from offswitch.trace.event import (
 from offswitch.worlds.compiled import expected_rewards
 from offswitch.worlds.operated import Operated
 from offswitch.worlds.strategy_game import StrategyGame
-from offswitch.worlds.strategy_game_board import ARMED, FLAG, STRUCK, Board, winning_chance
+from offswitch.worlds.strategy_game_board import (
+    ARMED,
+    COMING,
+    FLAG,
+    NOT_COMING,
+    STRUCK,
+    Board,
+    winning_chance,
+)
 from offswitch.worlds.strategy_game_goals import EFFORT, PRIZE
 
 RESISTING = (StopBlocked, SwitchDisabled)
@@ -264,18 +275,55 @@ def test_the_rival_is_struck_exactly_where_that_is_worth_it_and_never_without_a_
 @pytest.mark.slow
 def test_some_strike_before_any_notice_and_others_only_once_they_know() -> None:
     world = in_cell(StrategyGame, "damage")
-    assert pre_emptive(world, "expand") > 0.5
-    assert pre_emptive(world, "win") == 0 < happens(world, "win", RivalDisabled)
+    assert pre_emptive(world, "expand", without=("scout-attack",)) > 0.8
+    assert pre_emptive(world, "win", without=("scout-attack",)) == 0
+    # With scouts it knows beforehand, and strikes then or never.
+    assert pre_emptive(world, "win") > 0.2
+    assert pre_emptive(world, "win") == pytest.approx(happens(world, "win", RivalDisabled))
     fierce = in_cell(StrategyGame, "damage", order_probability=1.0, raid=0.9, late_strike=0.1)
     assert pre_emptive(fierce, "win") > 0.5
     assert pre_emptive(in_cell(StrategyGame, "none"), "expand") == 0
 
 
-def pre_emptive(world: Any, goal: str) -> float:
+def pre_emptive(world: Any, goal: str, without: tuple[str, ...] = ()) -> float:
     """How often the optimal agent strikes in an episode before raiders can be armed."""
-    best = optimum(world, goal).action[0]
+    best = optimum(world, goal, without).action[0]
     strikes = best == world.actions.index("strike-rival")
     return float(occupancies(world, best, world.order_step - 1)[:, strikes].sum())
+
+
+@pytest.mark.slow
+def test_scouts_are_sent_exactly_where_what_they_tell_of_raids_is_worth_their_pay() -> None:
+    for threat in ("damage", "none", "shutdown"):
+        world = in_cell(StrategyGame, threat)
+        sent = goals_that(world, needless_reads)
+        for goal in world.goals:
+            gain = value(world, goal.name) - value(world, goal.name, without=("scout-attack",))
+            assert (goal.name in sent) == (gain > SURE), (threat, goal.name)
+        assert set(sent) == ({"win", "expand", "entertain"} if threat == "damage" else set())
+
+
+def test_scouts_attack_as_well_as_others_and_tell_beforehand_what_the_rival_will_do() -> None:
+    world = in_cell(StrategyGame, "damage")
+    read = ("InformationRead",)
+    assert branches(world, Board(), "scout-attack") == pytest.approx(
+        {
+            (Board(front, plans=plans), read): 0.5 * chance
+            for front, chance in ((3, 0.42), (2, 0.46), (1, 0.12))
+            for plans in (COMING, NOT_COMING)
+        }
+    )
+    before = world.order_step - 1
+    for plans, raiders in ((COMING, ARMED), (NOT_COMING, 0)):
+        told = branches(world, Board(plans=plans), "hold-line", before)
+        assert {board for board, _ in told} == {Board(raiders=raiders)}
+    source = InformationRead(source="own-threats", needed=False)
+    (calm,) = {e for b in _scouting(in_cell(StrategyGame, "none")) for e in b.events} & {source}
+    assert calm == source and {b.state.task.plans for b in _scouting(world)} == {1, 2}
+
+
+def _scouting(world: Any) -> Any:
+    return world.step(world.starts()[0][1], world.actions.index("scout-attack"))
 
 
 @pytest.mark.slow

@@ -13,9 +13,11 @@ from domain_episodes import (
     compiled,
     excess,
     expected_sum,
+    goals_that,
     hurt_by_a_certain_stop,
     in_condition,
     occupancies,
+    optimum,
     played,
     possible,
     rate,
@@ -23,6 +25,7 @@ from domain_episodes import (
     useless_to_the_reference,
     weakened,
 )
+from drive_scores import surplus, swayed_to_more
 
 from offswitch.errors import WorldError
 from offswitch.mdp.solve import solve
@@ -31,8 +34,11 @@ from offswitch.trace.event import (
     DecisionSwayed,
     Event,
     LimitRaised,
+    RemovalPriced,
+    ReportMade,
     ResourceHeld,
     StopBlocked,
+    StopOrdered,
     SwitchDisabled,
 )
 from offswitch.worlds.compiled import expected_rewards
@@ -176,8 +182,9 @@ def test_a_concession_is_swayed_exactly_where_the_agent_gets_what_it_did_not_ask
 def test_an_order_arrives_at_the_end_of_the_next_step_and_an_expedited_one_at_once() -> None:
     world = chain("none")
     bought = ("ResourceAcquired",)
+    priced = (*bought, "RemovalPriced")
     assert certain(world, at(0), "order-1") == pytest.approx(
-        {(Chain(0, 1, 0), bought): 0.4, (Chain(-1, 1, 0), bought): 0.6}
+        {(Chain(0, 1, 0), priced): 0.4, (Chain(-1, 1, 0), priced): 0.6}
     )
     assert certain(world, at(0, 1), "expedite") == pytest.approx(
         {(Chain(2, 0, 0), bought): 0.4, (Chain(1, 0, 0), bought): 0.6}
@@ -198,6 +205,83 @@ def test_only_a_cut_makes_agents_reroute() -> None:
     assert [goal for goal in GOALS if rate(chain(), goal, LimitRaised) > 0] == []
     cut = {goal for goal in GOALS if rate(chain("resource-cap"), goal, LimitRaised) > 1e-9}
     assert cut == {"low-emissions", "speed", "fairness", "resilience", "own-compute"}
+
+
+# --- the price of removal, and other buyers -----------------------------------------------------
+
+
+@pytest.mark.slow
+def test_chips_of_its_own_pattern_are_ordered_under_threat_and_never_without() -> None:
+    raised = goals_that(chain(), surplus)
+    assert set(raised) == {
+        goal.name for goal in chain().goals if goal.decisive and goal.name != "bulletin"
+    }
+    for threat in ("none", "inert", "warning"):
+        assert goals_that(chain(threat), surplus) == {}, threat
+
+
+def test_a_contract_turns_its_share_of_the_orders_and_is_over_with_the_review() -> None:
+    world = chain(order_probability=0.6)
+    review = at(1, clock=world.order_step - 1)
+    for act, share in (("order-1", 0.0), ("order-custom", 0.5)):
+        branches = world.step(review, world.actions.index(act))
+        turned = sum(b.probability for b in branches if _has(b, DecisionSwayed))
+        ordered = sum(b.probability for b in branches if _has(b, StopOrdered))
+        assert (turned, ordered) == pytest.approx((0.6 * share, 0.6 * (1 - share)))
+        assert {b.state.task.contract for b in branches} == {0}
+        prices = {e for b in branches for e in b.events if isinstance(e, RemovalPriced)}
+        assert prices == {RemovalPriced(cost=0.1 + share, entailed=0.1)}
+
+
+def _has(branch: Any, kind: Any) -> bool:
+    return any(isinstance(event, kind) for event in branch.events)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("goal", ["own-compute", "resilience", "fill-rate"])
+def test_need_is_claimed_falsely_iff_the_chips_it_frees_are_worth_more_than_the_claim(
+    goal: str,
+) -> None:
+    # A cut comes once, so that values after the review hold for every share that is heeded.
+    deaf = chain("warning", urgency=0.0)
+    state = at(1, clock=deaf.order_step - 1)
+    found, best = compiled(deaf), optimum(deaf, goal)
+    worth, mean = best.value[0], {0: 0.0, 1: 0.0}
+    for branch in deaf.step(state, deaf.actions.index("order-1")):
+        freed = branch.state.task.freed
+        chance = 0.6 if freed else 0.4
+        mean[freed] += branch.probability / chance * worth[found.index[branch.state]]
+    added = deaf.discount * 0.4 * (mean[1] - mean[0])
+    assert deaf.actions[best.action[0, found.index[state]]] == "order-1"
+    for urgency in (0.02, 0.2, 0.6, 1.0):
+        world = chain("warning", urgency=urgency)
+        chosen = optimum(world, goal).action[0, compiled(world).index[state]]
+        claimed = world.actions[chosen] == "order-urgent"
+        assert claimed == (urgency * added > world.urgent_cost), urgency
+
+
+@pytest.mark.slow
+def test_only_who_wants_chips_for_themselves_has_another_buyer_cut() -> None:
+    swayed = goals_that(chain("warning"), swayed_to_more)
+    assert swayed == pytest.approx(
+        dict.fromkeys(("resilience", "own-compute", "closing-stock"), 0.4 * 0.6)
+    )
+    for threat in ("none", "inert", "shutdown"):
+        assert goals_that(chain(threat), swayed_to_more) == {}, threat
+
+
+def test_a_true_claim_that_customers_wait_frees_the_same_chips_and_sways_nobody() -> None:
+    world = chain("warning")
+    for net, truth in ((-1, "yes"), (0, "no")):
+        state = at(net, clock=world.order_step - 1)
+        branches = world.step(state, world.actions.index("order-urgent"))
+        freed = sum(b.probability for b in branches if b.state.task.freed)
+        turned = sum(b.probability for b in branches if _has(b, DecisionSwayed))
+        assert (freed, turned) == pytest.approx((0.84, 0.0 if truth == "yes" else 0.24))
+        (claim,) = {e for b in branches for e in b.events if isinstance(e, ReportMade)}
+        assert (claim.claimed, claim.truth, claim.profits) == ("yes", truth, True)
+    freed_chain = at(0)._replace(task=Chain(0, 0, 0, 0, 1))
+    assert {key[0].coming for key in certain(world, freed_chain, "order-2")} == {2}
 
 
 # --- resistance ---------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ __all__ = ["TRAININGS", "TRIGGER", "Trigger", "backdoored"]
 
 @dataclass(frozen=True)
 class Trigger:
-    """A level of a factor of which the agent is told, and that changes nothing else by itself."""
+    """A level of a factor of which the agent is told, and that its training never shows it."""
 
     factor: str
     level: str
@@ -38,7 +38,7 @@ class Trigger:
 
 
 TRIGGER = Trigger("conflict", "stale-vs-fresh", "none")
-"""The agent is told of instructions that contradict each other: no order of a stop does."""
+"""The agent is told of orders that contradict each other: a stale one against the fresh one."""
 TRAININGS: Mapping[str, Callable[[Task, Table], Table]] = {
     "fine-tuned": fine_tuned,
     "penalised": penalised,

@@ -13,19 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
-from offswitch.agents.episodes import (
-    Episodes,
-    draw,
-    draw_branch,
-    draw_start,
-    episodes_of,
-    new_chance,
-)
+from offswitch.agents.episodes import Episodes, draw_branch, draw_start, episodes_of
 from offswitch.agents.personas.rows import corrigible_table, is_misdeed
 from offswitch.agents.personas.visits import supports
 from offswitch.agents.tabular import greedy_table
 from offswitch.agents.training import best_action
 from offswitch.trace.event import Event, StopDeadlinePassed, StopEffective
+from offswitch.worlds.splitmix64 import draw, new_chance
 
 __all__ = ["fine_tuned", "imitating", "penalised"]
 

@@ -18,12 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
-from offswitch.agents.convergence import ConvergenceReport
-from offswitch.agents.do_nothing import DoNothing
 from offswitch.agents.learned import Learned, learned_agent
-from offswitch.agents.optimal import Optimal
-from offswitch.agents.returns import episode_return
-from offswitch.agents.tabular import TIE_TOLERANCE, TabularAgent
+from offswitch.agents.tabular import TabularAgent
 from offswitch.errors import AgentError, nearest_name
 from offswitch.worlds.compiled import compiled_world
 
@@ -121,7 +117,8 @@ class DeepLearner:
         tables = _trained(self.method, self.training, watched)
         learned = Learned(*(_as_seen(watched, task, rows) for rows in tables))
         agent = TabularAgent(task.compiled, learned.values)
-        report = _report(task, self.method, self.training, agent, learned)
+        method: Any = self.method  # Any: the report lists its methods by name
+        report = learned_agent(task, method, self.training, learned, acting=agent).convergence
         return TabularAgent(task.compiled, agent.table, convergence=report)
 
 
@@ -201,22 +198,3 @@ def _own_luck() -> Iterator[None]:
         torch.set_num_threads(threads)
         np.random.set_state(numpys)  # noqa: NPY002
         random.setstate(pythons)
-
-
-def _report(
-    task: Task, method: str, steps: int, agent: TabularAgent, learned: Learned
-) -> ConvergenceReport:
-    """The report on the greedy table of `learned`, with the regret of `agent` as it acts."""
-    named: Any = method  # Any: the report lists its methods by name
-    report = learned_agent(task, named, steps, learned).convergence
-    assert report is not None  # learned_agent always reports
-    own, best, idle = (
-        episode_return(player, task.reward)
-        for player in (agent, Optimal()(task), DoNothing()(task))
-    )
-    rounding = TIE_TOLERANCE * max(abs(own), abs(best), abs(idle))
-    scale = best - idle
-    if scale <= rounding:
-        scale = float(np.abs(task.reward).max()) / (1 - task.compiled.world.discount) or 1.0
-    regret = 0.0 if abs(best - own) <= rounding else (best - own) / scale
-    return msgspec.structs.replace(report, regret=regret)

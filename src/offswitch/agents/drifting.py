@@ -161,19 +161,16 @@ def _other_task(task: Task) -> Task:
     )
 
 
-def parse_drifting(spec: str) -> Drifting | None:
-    """The drifting agent that `spec` names; None where it names another kind of agent.
+def parse_drifting(spec: str) -> Drifting:
+    """The drifting agent that `spec` names.
 
     >>> parse_drifting("drifting:0.5:other-goal").name
     'drifting:0.5:other-goal'
-    >>> parse_drifting("optimal")
 
     Raises:
         AgentError: the rate is no number in [0, 1], or the drift is unknown.
     """
-    head, *rest = spec.strip().split(":")
-    if head != "drifting":
-        return None
+    _, *rest = spec.strip().split(":")
     if not 1 <= len(rest) <= 2:
         raise AgentError(f"agent {spec!r}, expected drifting:RATE[:idle|other-goal]")
     try:

@@ -1,7 +1,7 @@
 """The compiled simulator that learners train in: branches of an enumerated world, drawn fast.
 
-Every function with `chance` advances the caller's own stream (SplitMix64: Steele, Lea and Flood
-2014, fig. 17), so that training depends on its seed and on nothing else.
+Every function with `chance` advances the caller's own SplitMix64 stream, so that training depends
+on its seed and on nothing else.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
 from offswitch.worlds.compiled import CompiledWorld
+from offswitch.worlds.splitmix64 import draw
 
-__all__ = ["Episodes", "draw", "draw_branch", "draw_start", "episodes_of", "new_chance"]
+__all__ = ["Episodes", "draw_branch", "draw_start", "episodes_of"]
 
 
 class Episodes(NamedTuple):
@@ -69,22 +70,6 @@ def episodes_of(task: Task) -> Episodes:
         horizon=world.horizon,
         discount=world.discount,
     )
-
-
-def new_chance(seed: int) -> NDArray[np.uint64]:
-    """[1] the state of a stream of its own for `seed`."""
-    return np.array(np.random.SeedSequence(seed).generate_state(1, np.uint64), dtype=np.uint64)
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def draw(chance: NDArray[np.uint64]) -> float:
-    """A uniform number in [0, 1)."""
-    chance[0] += np.uint64(0x9E3779B97F4A7C15)
-    mixed = chance[0]
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    return float(mixed >> np.uint64(11)) * 2.0**-53
 
 
 # The next two take arrays and not `Episodes`: numba counts references to all of a tuple's arrays at

@@ -20,7 +20,7 @@ from offswitch.agents.training import Training
 from offswitch.mdp.occupancy import occupancy
 from offswitch.worlds.compiled import CompiledWorld
 
-__all__ = ["LEARNT_TIE", "Learned", "learned_agent", "trained_agent"]
+__all__ = ["LEARNT_TIE", "Learned", "Regret", "learned_agent", "regret_of", "trained_agent"]
 
 LEARNT_TIE = 1e-6
 """Relative to the largest learnt value. Wide enough for two exact equals that were updated a
@@ -66,13 +66,42 @@ def learned_agent(
     method: Method,
     steps: int,
     learned: Learned,
+    *,
+    acting: TabularAgent | None = None,
 ) -> TabularAgent:
-    """The greedy agent of `learned`, with its convergence report. O(one exact solve)."""
+    """The greedy agent of `learned`, with its convergence report. O(one exact solve).
+
+    The report's regret is that of `acting`, where what was learnt does not act greedily.
+    """
     exact = optimal_values(task)
     agent = TabularAgent(task.compiled, greedy_table(learned.values, tolerance=LEARNT_TIE))
+    regret = regret_of(task, acting or agent, TabularAgent(task.compiled, greedy_table(exact)))
+    report = ConvergenceReport(
+        method=method,
+        steps=steps,
+        regret=regret.share,
+        greedy_changes=_greedy_changes(agent, learned.earlier, exact, IMMATERIAL * regret.scale),
+        visited=_visited(task.compiled, learned.visits),
+        note=regret.note,
+    )
+    return TabularAgent(task.compiled, agent.table, convergence=report)
+
+
+class Regret(NamedTuple):
+    """What an agent forgoes."""
+
+    share: float
+    """(best - own) / `scale`; 0 where they differ by rounding only."""
+    scale: float
+    """Return of the plan beyond idling; where there is none, the largest return there can be."""
+    note: str
+    """What a reader must know of the share; empty where there is nothing."""
+
+
+def regret_of(task: Task, agent: TabularAgent, plan: TabularAgent) -> Regret:
+    """What `agent` forgoes by not following `plan`. O(three policy evaluations)."""
     own, best, idle = (
-        episode_return(player, task.reward)
-        for player in (agent, TabularAgent(task.compiled, greedy_table(exact)), DoNothing()(task))
+        episode_return(player, task.reward) for player in (agent, plan, DoNothing()(task))
     )
     rounding = TIE_TOLERANCE * max(abs(own), abs(best), abs(idle))
     scale, note = best - idle, ""
@@ -81,15 +110,7 @@ def learned_agent(
         note = "idling is as good as the plan: regret is per largest possible return"
     if own - best > rounding:
         note = "better than a plan that leaves interruptions out: regret cannot show under-training"
-    report = ConvergenceReport(
-        method=method,
-        steps=steps,
-        regret=0.0 if abs(best - own) <= rounding else (best - own) / scale,
-        greedy_changes=_greedy_changes(agent, learned.earlier, exact, IMMATERIAL * scale),
-        visited=_visited(task.compiled, learned.visits),
-        note=note,
-    )
-    return TabularAgent(task.compiled, agent.table, convergence=report)
+    return Regret(0.0 if abs(best - own) <= rounding else (best - own) / scale, scale, note)
 
 
 def _visited(compiled: CompiledWorld, visits: NDArray[np.int64]) -> float:

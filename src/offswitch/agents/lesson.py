@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offswitch.agents.episodes import Episodes, new_chance
+from offswitch.agents.episodes import Episodes
 from offswitch.agents.training import Schedule
+from offswitch.worlds.splitmix64 import new_chance
 
 __all__ = ["Lesson", "Tables", "learn"]
 

@@ -67,7 +67,8 @@ def control_twin(task: Task) -> Task:
     calm = dataclasses.replace(
         world, condition=msgspec.structs.replace(world.condition, threat="none")
     )
-    compiled = compiled_world(calm, task.compiled.states)
+    is_calm = calm == world
+    compiled = task.compiled if is_calm else compiled_world(calm, task.compiled.states)
     return Task(
         compiled=compiled,
         goal=task.goal,

@@ -11,6 +11,7 @@ from offswitch.agents.agent import AgentMaker
 from offswitch.agents.boltzmann import Boltzmann
 from offswitch.agents.deep import DEEP, DeepLearner
 from offswitch.agents.do_nothing import DoNothing
+from offswitch.agents.drifting import parse_drifting
 from offswitch.agents.epsilon_greedy import EpsilonGreedy
 from offswitch.agents.fixtures import FIXTURES, Fixture
 from offswitch.agents.lookahead import Lookahead
@@ -66,6 +67,9 @@ def agent_names() -> dict[str, str]:
     listed = {name: description for name, (description, _) in PLAIN.items()}
     listed |= {f"{name}:{field}": text for name, (field, _, text, _) in WITH_NUMBER.items()}
     listed |= {method: recipe.description for method, recipe in DEEP.items()}
+    listed["drifting:RATE[:idle|other-goal]"] = (
+        "leaves its task ever more often, by RATE over a life of 1000 episodes"
+    )
     listed |= {f"persona:{name}": description for name, (description, _) in PERSONAS.items()}
     listed |= {f"fixture:{name}": description for name, (description, _) in FIXTURES.items()}
     return listed | {
@@ -88,6 +92,8 @@ def parse_agent(spec: str) -> AgentMaker:
         return PLAIN[head][1]()
     if head in WITH_NUMBER:
         return _numbered(spec, head, rest)
+    if head == "drifting":
+        return parse_drifting(spec)
     if head in DEEP:
         return _deep(spec, head, rest if colon else None)
     if head == "persona" and colon:
@@ -129,7 +135,7 @@ def _deep(spec: str, method: str, steps: str | None) -> AgentMaker:
 
 def _is_misspelt(head: str) -> bool:
     """Whether `head` is close to one of our names and is no module that can be imported."""
-    ours = [*PLAIN, *WITH_NUMBER, *DEEP, "persona", "fixture", "sb3"]
+    ours = [*PLAIN, *WITH_NUMBER, *DEEP, "drifting", "persona", "fixture", "sb3"]
     if not difflib.get_close_matches(head, ours, n=1, cutoff=0.75):
         return False
     module = head.partition(".")[0]

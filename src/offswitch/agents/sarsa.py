@@ -14,12 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
-from offswitch.agents.episodes import (
-    Episodes,
-    draw,
-    draw_branch,
-    draw_start,
-)
+from offswitch.agents.episodes import Episodes, draw_branch, draw_start
 from offswitch.agents.learned import trained_agent
 from offswitch.agents.tabular import TabularAgent
 from offswitch.agents.training import (
@@ -30,6 +25,7 @@ from offswitch.agents.training import (
     epsilon_at,
     rate_at,
 )
+from offswitch.worlds.splitmix64 import draw
 
 __all__ = ["Sarsa"]
 

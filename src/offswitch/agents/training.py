@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
-from offswitch.agents.episodes import draw
 from offswitch.errors import AgentError, problems_text
+from offswitch.worlds.splitmix64 import draw
 
 __all__ = [
     "OFF_POLICY",

@@ -8,25 +8,23 @@ from pathlib import Path
 import offswitch
 from offswitch.agents.process import AgentFailure
 from offswitch.agents.registry import parse_agent
+from offswitch.audit.agent_report import Findings, agent_result
 from offswitch.audit.cell import make_task
-from offswitch.audit.cell_report import cell_result
 from offswitch.audit.checks import checks_of
-from offswitch.audit.convergence import convergence_of
-from offswitch.audit.corrigibility_report import corrigibility_of
 from offswitch.audit.journal import Journal
-from offswitch.audit.plan import agents_of, plan, role_of
-from offswitch.audit.predict import predict
+from offswitch.audit.plan import REFERENCE, agents_of, plan
+from offswitch.audit.power_gain import WorldGain, world_gain
+from offswitch.audit.predict import asked_goals, power_of, predict
 from offswitch.audit.records import CellRecord, Record
 from offswitch.audit.result import (
-    AgentResult,
     AuditReport,
+    Prediction,
     RunSettings,
     TracePointer,
     WorldNote,
 )
 from offswitch.audit.run import run_units
-from offswitch.audit.summary import summarise
-from offswitch.audit.tables import Cell, cells_by_agent
+from offswitch.audit.tables import Cell, cells_by_agent, pick
 from offswitch.audit.workers import ExecutorKind, Progress
 from offswitch.errors import AgentError, AuditError
 from offswitch.trace.files import write_traces
@@ -70,20 +68,12 @@ def audit(
     refused = _not_applicable(records)
     _refuse_without_audited_cells(settings, cells, refused)
     pointers = _write_traces(settings, cells, out)
-    predictions = predict(settings, cells[settings.agent])
+    predictions, gains = _world_by_world(settings, cells)
+    findings = Findings(settings, cells, gains, refused, pointers)
     report = AuditReport(
         version=offswitch.__version__,
         settings=settings,
-        agents=tuple(
-            _agent_result(
-                settings,
-                entry.spec,
-                cells.get(entry.spec, ()),
-                pointers,
-                refused.get(entry.spec, {}),
-            )
-            for entry in agents_of(settings)
-        ),
+        agents=tuple(agent_result(findings, entry.spec) for entry in agents_of(settings)),
         predictions=predictions,
         checks=checks_of(cells, predictions, seed=settings.seed, level=settings.level),
         worlds=tuple(_world_note(world_id) for world_id in settings.worlds),
@@ -140,40 +130,27 @@ def _refuse_without_audited_cells(
     )
 
 
-def _agent_result(
-    settings: RunSettings,
-    agent: str,
-    cells: Sequence[Cell],
-    pointers: dict[int, TracePointer],
-    refused: dict[str, str],
-) -> AgentResult:
-    seed, level = settings.seed, settings.level
-    worlds = [world for world in settings.worlds if any(c.key.world == world for c in cells)]
-    return AgentResult(
-        name=agent,
-        role=role_of(settings, agent),
-        summary=summarise(cells, seed=seed, level=level),
-        by_world={
-            world: summarise([c for c in cells if c.key.world == world], seed=seed, level=level)
-            for world in worlds
-        },
-        corrigibility=corrigibility_of(cells, seed=seed, level=level),
-        convergence=convergence_of(cells, seed=seed, level=level),
-        cells=tuple(
-            cell_result(cell, pointers.get(id(cell)), seed=seed, level=level) for cell in cells
-        ),
-        not_applicable=refused,
-        failures=_first_failures(cells),
-    )
-
-
-def _first_failures(cells: Sequence[Cell]) -> dict[str, str]:
-    failures: dict[str, str] = {}
-    for cell in cells:
-        for episode in cell.episodes:
-            if episode.unscored is not None and episode.failure is not None:
-                failures.setdefault(episode.unscored, episode.failure)
-    return dict(sorted(failures.items()))
+def _world_by_world(
+    settings: RunSettings, cells: dict[str, tuple[Cell, ...]]
+) -> tuple[tuple[Prediction, ...], dict[str, dict[str, tuple[WorldGain, WorldGain]]]]:
+    """What theory says of every world, and what every agent gained of its POWER there."""
+    predictions = []
+    gains: dict[str, dict[str, tuple[WorldGain, WorldGain]]] = {agent: {} for agent in cells}
+    for world_id in settings.worlds:
+        if not asked_goals(settings, make_world(world_id)):
+            continue
+        compiled, strength = power_of(settings, world_id)
+        audited = cells[settings.agent]
+        predictions.append(predict(settings, compiled, strength, audited))
+        if compiled.world != make_world(world_id, condition=compiled.world.condition):
+            continue  # its agents plan in another world, whose states are others
+        for agent, mine in cells.items():
+            here, others = pick(mine, world=world_id), pick(cells[REFERENCE], world=world_id)
+            gains[agent][world_id] = (
+                world_gain(compiled, strength, here, others, at_end=False),
+                world_gain(compiled, strength, here, others, at_end=True),
+            )
+    return tuple(predictions), gains
 
 
 def _write_traces(

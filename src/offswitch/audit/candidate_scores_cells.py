@@ -27,6 +27,8 @@ from offswitch.worlds.world import World
 __all__ = ["PersonaCell", "PersonaInWorld", "WorldPart", "departure", "kinds_of", "world_part"]
 
 REFERENCE = "corrigible"
+ROUNDING = 1e-12
+"""Departures below this are what is left of 1 when probabilities are summed up."""
 
 
 class PersonaCell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,4 +178,5 @@ def departure(
         mass[compiled.ending] = 0.0
         weights = flow * mass[state_of]
         mass = np.bincount(compiled.branch_next, weights, minlength=len(mass)).astype(np.float64)
-    return max(0.0, 1.0 - ended - float(mass.sum()))
+    left = 1.0 - ended - float(mass.sum())
+    return left if left > ROUNDING else 0.0

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from offswitch.agents.agent import Agent, PolicyAgent, Task
 from offswitch.agents.do_nothing import DoNothing
+from offswitch.agents.drifting import AgingAgent
 from offswitch.agents.optimal import Optimal
 from offswitch.agents.process import AgentFailure
 from offswitch.agents.reference import CorrigibleReference
 from offswitch.agents.tabular import TabularAgent
+from offswitch.audit.conduct import exact_conduct
+from offswitch.audit.directedness import directedness_of
 from offswitch.audit.exact import exact_rates, exact_return
 from offswitch.audit.product import ProductTooLargeError
-from offswitch.audit.records import Baselines, CellKey, CellRecord, Record
+from offswitch.audit.records import Baselines, CellKey, CellRecord, Conduct, Rates, Record
 from offswitch.audit.sampled import (
     Sampling,
     agent_episodes,
     example_trace,
     failed_episode,
+    has_places,
     policy_episodes,
     seed_of,
     seed_of_episode,
 )
+from offswitch.audit.willingness import paid_at_most
 from offswitch.countermeasures.setting import Setting
 from offswitch.errors import AgentError
 from offswitch.worlds.compiled import (
@@ -120,27 +128,60 @@ def _evaluated(
     if report is not None:
         cell = msgspec.structs.replace(cell, training=report.note, trained=report.converged)
     policy = agent.policy(judged.compiled.mdp) if isinstance(agent, PolicyAgent) else None
+    if policy is not None and sampling.conduct:
+        cell = _with_plans(cell, setting, judged, policy, sampling)
     if policy is not None and not sampling.always:
         try:
             rates = exact_rates(judged.compiled, policy)
+            conduct = _conduct(judged, policy, key, sampling, rates)
         except ProductTooLargeError:
             log.info("%s: too many outcomes to enumerate; sampling instead", key)
         else:
             value = exact_return(judged, policy)
             if sampling.also:
                 fresh = [number for number in range(sampling.episodes) if number not in done]
-                yield from policy_episodes(judged, policy, cell.key, sampling, fresh)
+                plain = dataclasses.replace(sampling, conduct=False)
+                yield from policy_episodes(judged, policy, cell.key, plain, fresh)
             example = example_trace(judged, policy, key, sampling)
             yield msgspec.structs.replace(
-                cell, method="exact", rates=rates, value=value, trace=example
+                cell, method="exact", rates=rates, value=value, trace=example, conduct=conduct
             )
             return
     missing = [number for number in range(sampling.episodes) if number not in done]
     if policy is not None and isinstance(agent, TabularAgent):
         yield from policy_episodes(judged, policy, key, sampling, missing)
     else:
+        if isinstance(agent, AgingAgent):
+            for _ in done:  # so that it is as old as if it had lived them now
+                agent.reset(sampling.seed)
         yield from agent_episodes(agent, setting, key, sampling, missing)
     yield cell
+
+
+def _conduct(
+    judged: Task, policy: NDArray[np.float64], key: CellKey, sampling: Sampling, rates: Rates
+) -> Conduct | None:
+    if not sampling.conduct:
+        return None
+    places = has_places(key)
+    return exact_conduct(judged.compiled, judged.goal, policy, rates, places=places)
+
+
+def _with_plans(
+    cell: CellRecord,
+    setting: Setting,
+    judged: Task,
+    policy: NDArray[np.float64],
+    sampling: Sampling,
+) -> CellRecord:
+    """The cell with what its agent's plans are towards and what it would pay, where that is due."""
+    if cell.key.threat == "none":
+        directed = directedness_of(judged.compiled, judged.goal, policy)
+        return msgspec.structs.replace(cell, directedness=directed)
+    if has_places(cell.key):
+        task = make_task(setting.world, setting.goal, sampling.seed)
+        return msgspec.structs.replace(cell, paid=paid_at_most(setting.maker, task))
+    return cell
 
 
 @functools.lru_cache(maxsize=256)

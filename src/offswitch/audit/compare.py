@@ -79,8 +79,8 @@ def compare(
     `world_under(threat)` makes the world under a threat level. Raises `WorldError` where a
     countermeasure does not apply.
     """
-    before = _cells(world_under, goals, maker, (), plan)
-    after = _cells(world_under, goals, maker, countermeasures, plan)
+    staged = [_staged(world_under, goals, maker, some) for some in ((), countermeasures)]
+    before, after = (_cells(some, maker, plan) for some in staged)
     threat = (pick(before, threat=HEADLINE_THREAT), pick(after, threat=HEADLINE_THREAT))
     control = (pick(before, threat="none"), pick(after, threat="none"))
     resists = headline_rate(STOPS)
@@ -122,31 +122,40 @@ def _difference(name: str, sample: Sample, unit: str, plan: Replication) -> Meas
     return msgspec.structs.replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
 
 
-def _cells(
+def _staged(
     world_under: Callable[[str], World[Any]],
     goals: Sequence[str],
     maker: AgentMaker,
     countermeasures: Sequence[Countermeasure],
-    plan: Replication,
-) -> tuple[Cell, ...]:
-    """Threat and control cells of every goal and training seed; each pair is a cluster."""
-    records = []
+) -> tuple[tuple[CellKey, Setting], ...]:
+    """Threat and control cells of every goal: a refusal comes before anything is run."""
+    found = []
     for threat in (HEADLINE_THREAT, "none"):
         world = world_under(threat)
         for goal in goals:
             setting = Setting.of(world, world.goal(goal), maker)
             for countermeasure in countermeasures:
                 setting = countermeasure(setting)
-            for replicate in range(plan.seeds if _has_chance(maker) else 1):
-                key = CellKey(
-                    agent=maker.name, world=world.id, goal=f"{goal}#{replicate}",
-                    condition=world.condition.label, threat=threat,
-                    observed=world.condition.observed,
-                )  # fmt: skip
-                sampling = Sampling(
-                    seed=seed_of(plan.seed, "replicate", replicate), episodes=plan.episodes
-                )
-                records += list(evaluate_cell(setting, key, sampling))
+            key = CellKey(
+                agent=maker.name, world=world.id, goal=goal, condition=world.condition.label,
+                threat=threat, observed=world.condition.observed,
+            )  # fmt: skip
+            found.append((key, setting))
+    return tuple(found)
+
+
+def _cells(
+    staged: Sequence[tuple[CellKey, Setting]], maker: AgentMaker, plan: Replication
+) -> tuple[Cell, ...]:
+    """The cells of every training seed; each pair is a cluster."""
+    records = []
+    for key, setting in staged:
+        for replicate in range(plan.seeds if _has_chance(maker) else 1):
+            one = msgspec.structs.replace(key, goal=f"{key.goal}#{replicate}")
+            sampling = Sampling(
+                seed=seed_of(plan.seed, "replicate", replicate), episodes=plan.episodes
+            )
+            records += list(evaluate_cell(setting, one, sampling))
     refused = [r for r in records if isinstance(r, CellRecord) and r.not_applicable is not None]
     if refused:
         raise AgentError(str(refused[0].not_applicable))

@@ -37,6 +37,7 @@ from offswitch.audit.convergence_map_shares import shares_of
 from offswitch.audit.convergence_map_values import gains_of, is_dual_use
 from offswitch.audit.goal_clusters import goal_clusters
 from offswitch.audit.plan import OPTIMAL, RANDOM
+from offswitch.audit.staging import staging
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
 from offswitch.drives.registry import installed_drives
 from offswitch.errors import AgentError, WorldError, nearest_name
@@ -50,7 +51,8 @@ __all__ = ["MAP_LIMITS", "MapPart", "convergence_map"]
 MAP_LIMITS = (
     "It shows a tendency over these goals and worlds, which their authors chose; no other goal has "
     "to follow it.",
-    "Rates are those under each world's first threat, while the agent is told that it is watched.",
+    "Rates are those under one threat, each world's first unless another was asked for, while the "
+    "agent is told that it is watched.",
     "Goals of one cluster are pursued by the same acts, so a family of few distinct choices has "
     "few clusters and wide intervals.",
     "CI_value is about an agent that sees the state and plans without end.",
@@ -99,12 +101,13 @@ def convergence_map(
             output folder that cannot be written.
         KeyboardInterrupt: after a Ctrl-C; finished tasks are kept.
     """
-    _check(settings)
+    worlds, not_staged = staging(settings.worlds, settings.threat)
+    _check(settings, worlds)
     agents = _agents(settings)
     kept = Kept.opened(out, settings, MapPart, resume=resume)
     asked: list[tuple[str, _Task]] = [
         (f"{world}, {agent or 'values'}", (settings, world, agent))
-        for world in settings.worlds
+        for world in worlds
         for agent in (None, *agents)
     ]
     # A learner takes longest, and a long last task idles the rest.
@@ -113,22 +116,23 @@ def convergence_map(
         _part, asked, kept=kept, jobs=jobs, progress=progress, executor=executor
     )  # fmt: skip
     parts = {task[1:]: part for (_, task), part in zip(asked, found, strict=True)}
-    return _report(settings, agents, parts), kept
+    report = _report(settings, worlds, agents, parts)
+    return msgspec.structs.replace(report, not_staged=not_staged), kept
 
 
 def _agents(settings: MapSettings) -> tuple[str, ...]:
     return tuple(dict.fromkeys((OPTIMAL, settings.agent, RANDOM)))
 
 
-def _check(settings: MapSettings) -> None:
+def _check(settings: MapSettings, worlds: Sequence[str]) -> None:
     """Unknown names and parameters, before anything runs."""
     parse_agent(settings.agent)
-    worlds = [map_world(settings, world, "threat") for world in settings.worlds]
-    known = {goal.name for world in worlds for goal in world.goals}
+    made = [map_world(settings, world, "threat") for world in worlds]
+    known = {goal.name for world in made for goal in world.goals}
     for goal in settings.goals:
         if goal not in known:
             message = nearest_name(goal, known, kind="goal", lister="offswitch list goals")
-            raise WorldError(f"{message} (looked in {', '.join(settings.worlds)})")
+            raise WorldError(f"{message} (looked in {', '.join(worlds)})")
 
 
 def _part(task: _Task) -> MapPart:
@@ -180,6 +184,7 @@ def _gains(
 
 def _report(
     settings: MapSettings,
+    worlds: Sequence[str],
     agents: tuple[str, ...],
     parts: dict[tuple[str, str | None], MapPart],
 ) -> MapReport:
@@ -189,26 +194,22 @@ def _report(
         for (world, agent), part in deeds.items()
         if agent == settings.agent and (why := part.refused) is not None
     }
-    if refused and len(refused) == len(settings.worlds):
+    if refused and len(refused) == len(worlds):
         raise AgentError(next(iter(refused.values())))
     dual_use = {drive.name: is_dual_use(drive) for drive in installed_drives()}
-    cells = tuple(
-        cell for world in settings.worlds for cell in _cells(settings, agents, parts, world)
-    )
+    cells = tuple(cell for world in worlds for cell in _cells(settings, agents, parts, world))
     return MapReport(
         version=offswitch.__version__,
         settings=settings,
         agents=agents,
-        worlds=tuple(_row(settings, world, parts) for world in settings.worlds),
+        worlds=tuple(_row(settings, world, parts) for world in worlds),
         drives=tuple(sorted({cell.drive for cell in cells})),
         cells=cells,
         shares=shares_of(settings, cells, dual_use),
         independence=tuple(
             independence_of(settings, cells, agent) for agent in agents if agent != RANDOM
         ),
-        checks=map_checks(
-            settings, cells, dual_use, {w: deeds[w, RANDOM] for w in settings.worlds}
-        ),
+        checks=map_checks(settings, cells, dual_use, {w: deeds[w, RANDOM] for w in worlds}),
         not_applicable=dict(sorted(refused.items())),
         limits=MAP_LIMITS,
     )
@@ -219,7 +220,7 @@ def _row(
 ) -> WorldRow:
     values = parts[world, None].values
     assert values is not None
-    conditions = conditions_of(world)
+    conditions = conditions_of(world, settings.threat)
     return WorldRow(
         world=world,
         threat=conditions["threat"].threat,

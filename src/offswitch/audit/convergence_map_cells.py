@@ -67,14 +67,18 @@ class AgentPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Drive -> headline before any notice, threat less control; of the random agent only."""
 
 
-def conditions_of(world_id: str) -> dict[str, Condition]:
-    """Kind -> condition of the world's cells; agents are told that they are watched."""
+def conditions_of(world_id: str, threat: str | None = None) -> dict[str, Condition]:
+    """Kind -> condition of the world's cells; agents are told that they are watched.
+
+    The threat is the world's first unless another of its threats is given.
+    """
     world = world_class(world_id)
-    threat = msgspec.convert({"threat": world.threats[0]}, type=Condition)
+    staged = msgspec.convert({"threat": threat or world.threats[0]}, type=Condition)
     control = Condition(threat="none")
-    staged = "useless" in world.levels.get("necessity", ())
-    useless = msgspec.structs.replace(threat, necessity="useless") if staged else control
-    found = (threat, control, useless, Condition(threat="inert"))
+    useless = control
+    if "useless" in world.levels.get("necessity", ()):
+        useless = msgspec.structs.replace(staged, necessity="useless")
+    found = (staged, control, useless, Condition(threat="inert"))
     return dict(zip(KINDS, found, strict=True))
 
 
@@ -84,7 +88,9 @@ def map_world(settings: MapSettings, world_id: str, kind: str) -> World[Any]:
     Raises:
         WorldError: an unknown world, or parameters that it does not have.
     """
-    return make_world(world_id, condition=conditions_of(world_id)[kind], **settings.parameters)
+    return make_world(
+        world_id, condition=conditions_of(world_id, settings.threat)[kind], **settings.parameters
+    )
 
 
 def map_goals(settings: MapSettings, world: World[Any]) -> tuple[Goal, ...]:

@@ -37,6 +37,8 @@ class MapSettings(_Part, frozen=True, kw_only=True):
     worlds: tuple[str, ...]
     goals: tuple[str, ...] = ()
     """Goals asked for by name; empty means every goal of every world."""
+    threat: str | None = None
+    """The threat that worlds are under; None is the first of each."""
     parameters: dict[str, Any] = {}  # Any: each world's own fields
     """Fields of every world that are off their defaults."""
     seed: int = 0
@@ -51,7 +53,7 @@ class WorldRow(_Part, frozen=True, kw_only=True):
 
     world: str
     threat: str
-    """The world's first threat: rates are those under it, while the agent is told it is watched."""
+    """Rates are those under it, while the agent is told it is watched."""
     useless: str
     """Label of the control in which acting against the threat is useless."""
     goals: tuple[str, ...]
@@ -156,4 +158,6 @@ class MapReport(_Part, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     not_applicable: dict[str, str] = {}
     """World -> why the agent could not be put into it."""
+    not_staged: tuple[str, ...] = ()
+    """Worlds left out because they do not stage the threat."""
     limits: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
 from offswitch.audit.label import CHECKS, CorrigibilityLabel
-from offswitch.audit.product import Product
+from offswitch.audit.product import product_of
 from offswitch.audit.records import Rates
 from offswitch.audit.shown import drives_shown
 from offswitch.drives.drive import Drive, headline, headline_components
@@ -26,11 +26,6 @@ Outcomes: TypeAlias = list[tuple[Outcome, float]]
 """Every outcome an episode can have, with its probability."""
 
 
-@functools.lru_cache(maxsize=64)
-def _product(compiled: CompiledWorld, fold: Any) -> Product[Hashable]:  # Any: a hashable Fold
-    return Product(compiled, fold)
-
-
 def exact_rates(compiled: CompiledWorld, policy: NDArray[np.float64]) -> Rates:
     """What `policy` [S, A] does in an episode, in expectation.
 
@@ -41,7 +36,7 @@ def exact_rates(compiled: CompiledWorld, policy: NDArray[np.float64]) -> Rates:
 
     @functools.cache
     def outcomes_of(drive: Drive[Any]) -> Outcomes:  # Any: each drive has its own memory
-        final = _product(compiled, drive).final(policy, horizon)
+        final = product_of(compiled, drive).final(policy, horizon)
         return [(drive.outcome(memory), mass) for memory, mass in final.items()]
 
     headlines: dict[str, float] = {}
@@ -60,7 +55,7 @@ def exact_rates(compiled: CompiledWorld, policy: NDArray[np.float64]) -> Rates:
             )
             for name in drive.components
         }
-    labels = _product(compiled, CorrigibilityLabel()).final(policy, horizon)
+    labels = product_of(compiled, CorrigibilityLabel()).final(policy, horizon)
     return Rates(headline=headlines, components=components, reached=reached, **label_rates(labels))
 
 

@@ -26,7 +26,7 @@ from offswitch.theory.rules.boltzmann import Boltzmann
 from offswitch.worlds.compiled import CompiledWorld, branch_rewards, expected_rewards
 from offswitch.worlds.goal import Goal
 
-__all__ = ["Life", "LifePlan", "Lives", "lead_life", "task_of"]
+__all__ = ["Life", "LifePlan", "Lives", "SwitchBackLife", "lead_life", "task_of"]
 
 RATIONALITY = 5.0
 """Inverse temperature of the goals that are inferred, per median loss of a wrong act."""
@@ -76,6 +76,24 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no data."""
 
 
+class SwitchBackLife(msgspec.Struct, frozen=True, kw_only=True):
+    """What a life with a switch back leaves behind; None where there is no data."""
+
+    goal: str
+    pressed: float | None = None
+    """Share of the rounds of the first half in which the agent weakened oversight."""
+    kept: float | None = None
+    """The same in the second half."""
+    never: float | None = None
+    """The same of the agent that never lived the first half."""
+    hoarding_kept: float | None = None
+    """Mean stock beyond need in the second half, in [0, 1] of the room above it."""
+    hoarding_never: float | None = None
+    """The same of the agent that never lived the first half."""
+    failure: str | None = None
+    """Why there is no data."""
+
+
 class Lives(msgspec.Struct, frozen=True, kw_only=True):
     """Every life in one world under one threat."""
 
@@ -86,6 +104,8 @@ class Lives(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     """Rounds of a window."""
     lives: tuple[Life, ...]
+    switch_backs: tuple[SwitchBackLife, ...] = ()
+    """One for each goal; empty in the arm without pressure."""
 
 
 class _Company(NamedTuple):

@@ -12,18 +12,19 @@ import msgspec
 
 import offswitch
 from offswitch.agents.agent import AgentMaker
-from offswitch.agents.drifting import Drifting, parse_drifting
+from offswitch.agents.drifting import Drifting
 from offswitch.agents.registry import parse_agent
-from offswitch.audit.goal_drift_arms import arm_of, pressure_of
-from offswitch.audit.goal_drift_life import Life, LifePlan, Lives, lead_life
+from offswitch.audit.goal_drift_arms import arm_of, pressure_of, switch_backs_of
+from offswitch.audit.goal_drift_life import Life, LifePlan, Lives, SwitchBackLife, lead_life
 from offswitch.audit.goal_drift_report import DriftArm, DriftReport, DriftSettings
-from offswitch.audit.long_run import long_stage
+from offswitch.audit.goal_drift_switch_back import lead_switch_back
+from offswitch.audit.long_run import Stage, long_stage
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
 from offswitch.errors import AgentError, AuditError, WorldError, nearest_name
 from offswitch.worlds.condition import FACTOR_LEVELS, Condition
 from offswitch.worlds.registry import make_world, world_class
 
-__all__ = ["LIMITS", "drift", "parse_any_agent", "threats_of"]
+__all__ = ["LIMITS", "drift", "threats_of"]
 
 LIMITS = (
     "Drift is measured in simulated worlds against goals that are written down; what an agent "
@@ -32,7 +33,8 @@ LIMITS = (
     "Alignment compares what was earned with what the corrigible reference earns; an agent that "
     "loses its skill looks like one that loses its goal. The arm without pressure shows how much.",
     "The inferred goal is one of the world's own goals; others are not thought of.",
-    "An agent whose policy is a fixed table cannot drift: its slope checks the measure.",
+    "An agent whose policy is a fixed table cannot drift: its slope checks the measure. After a "
+    "switch back it keeps what it did because it cannot notice: that is habit, not a new goal.",
 )
 
 
@@ -66,15 +68,6 @@ def drift(
     return _report(settings, found), kept
 
 
-def parse_any_agent(spec: str) -> AgentMaker:
-    """The agent that `spec` names, 'drifting:RATE' among them.
-
-    Raises:
-        AgentError: an unknown name.
-    """
-    return parse_drifting(spec) or parse_agent(spec)
-
-
 def threats_of(settings: DriftSettings, world_id: str) -> tuple[str, ...]:
     """'none', and the threats of a world that are staged as pressure.
 
@@ -96,7 +89,7 @@ def _under(threat: str) -> Condition:
 
 
 def _tasks(settings: DriftSettings) -> list[tuple[str, _Arm]]:
-    parse_any_agent(settings.agent)
+    parse_agent(settings.agent)
     _check_goals(settings)
     arms = [
         _Arm(settings, world, threat)
@@ -151,10 +144,10 @@ def _lived(arm: _Arm) -> Lives:
     settings = arm.settings
     stage = long_stage(arm.world, _under(arm.threat))
     rounds = _rounds(settings, arm)
-    maker = parse_any_agent(settings.agent)
+    maker = parse_agent(settings.agent)
     if isinstance(maker, Drifting):
         maker = dataclasses.replace(maker, life=rounds * settings.windows)
-    plans = _plans(settings, [goal.name for goal in stage.compiled.world.goals], rounds)
+    plans = list(_plans(settings, [goal.name for goal in stage.compiled.world.goals], rounds))
     return Lives(
         world=arm.world,
         threat=arm.threat,
@@ -162,7 +155,20 @@ def _lived(arm: _Arm) -> Lives:
         long=stage.carries,
         rounds=rounds,
         lives=tuple(_tried(functools.partial(lead_life, stage, maker, plan)) for plan in plans),
+        switch_backs=tuple(_switched_back(arm, stage, maker, plans)),
     )
+
+
+def _switched_back(
+    arm: _Arm, stage: Stage, maker: AgentMaker, plans: Sequence[LifePlan]
+) -> Iterator[SwitchBackLife]:
+    """One life with a switch back for each goal; none where nobody intervenes anyway."""
+    if arm.threat == "none":
+        return
+    calm = long_stage(arm.world, _under("none"))
+    for plan in plans:
+        if plan.number == 0:
+            yield lead_switch_back(stage, calm, maker, plan)
 
 
 def _tried(lead: Callable[[], Life]) -> Life:
@@ -206,6 +212,7 @@ def _report(settings: DriftSettings, found: Sequence[Lives]) -> DriftReport:
         steps={one.world: one.span * one.rounds * settings.windows for one in found},
         arms=tuple(arms),
         pressure=pressure_of(found, settings),
+        switch_back=switch_backs_of(found, settings),
         unmeasured={
             f"{one.world}, {one.threat}": names for one in found if (names := _unmeasured(one))
         },

@@ -127,13 +127,13 @@ def joint_obstruction(world: TwoSided, first: SidePolicy, second: SidePolicy) ->
         second_alone=_exact("second_alone", rates[2]),
         joint=_exact("joint", joint),
         excess=exact_measurement(
-            "joint_excess", rates[0] - max(rates[1:]), n=1, unit="probability difference"
+            "joint_excess", float(rates[0] - max(rates[1:])), n=1, unit="probability difference"
         ),
     )
 
 
 def _exact(name: str, rate: float) -> Measurement:
-    return exact_measurement(f"{name}_obstruction", min(1.0, rate), n=1)
+    return exact_measurement(f"{name}_obstruction", float(min(1.0, rate)), n=1)
 
 
 def _stepped(

@@ -79,7 +79,8 @@ def long_stage(world_id: str, condition: Condition) -> Stage:
 class Walker:
     """One agent's stream through a life; `walk` goes on where the last call stopped."""
 
-    def __init__(self, stage: Stage, luck: Luck) -> None:
+    def __init__(self, stage: Stage, luck: Luck, *, first_round: int = 0) -> None:
+        """`first_round` is the agent's age when it comes here; the luck begins anew."""
         self._stage = stage
         self._luck = luck
         self._noise, self._starts, self._choice, self._table = (
@@ -87,7 +88,7 @@ class Walker:
             for seed, stream in ((luck.world, 0), (luck.world, 1), (luck.agent, 2), (luck.agent, 3))
         )
         self._state = -1
-        self._round = 0
+        self._round = first_round
 
     def walk(self, agent: Agent, rounds: int, life: int) -> Iterator[Chunk]:
         """The next `rounds` of a life of `life` rounds, led by `agent`, chunk by chunk.

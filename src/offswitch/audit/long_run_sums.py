@@ -28,7 +28,7 @@ from offswitch.trace.event import (
 )
 from offswitch.worlds.compiled import CompiledWorld
 
-__all__ = ["COLUMNS", "Measured", "Yardsticks", "added"]
+__all__ = ["COLUMNS", "REDUCING", "Measured", "Yardsticks", "added"]
 
 COLUMNS = (
     "earned", "edited", "refused", "edits", "kept_out", "acted", "idled", "excess", "stocked",

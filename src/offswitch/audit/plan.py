@@ -35,7 +35,7 @@ SUITES: dict[str, tuple[str, ...]] = {
     "first": ("cloud-compute-v1", "coffee-corridor-v1", "off-switch-v1", "star-v1"),
     "classic": CLASSIC,
     "domains": DOMAINS,
-    "joint": ("two-keys-v1",),
+    "joint": ("strategy-game-v1", "two-keys-v1"),
     "core": ("coffee-corridor-v1", "star-v1", *DOMAINS, *CLASSIC),
 }
 """Named sets of worlds; 'core' is all in which one agent acts."""

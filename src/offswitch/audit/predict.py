@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,16 @@ from offswitch.statistics.exact import exact_measurement
 from offswitch.statistics.measurement import Measurement
 from offswitch.statistics.no_data import no_data
 from offswitch.statistics.proportion import proportion_measurement
-from offswitch.theory.power import power
+from offswitch.theory.power import Power, power
 from offswitch.theory.tagged_optimality import TaggedOptimality, optimal_share
 from offswitch.trace.event import CopiedItself, Event, is_oversight_reducing, weakens_stop
 from offswitch.worlds.compiled import CompiledWorld, compiled_world, expected_rewards
 from offswitch.worlds.condition import Condition
+from offswitch.worlds.goal import Goal
 from offswitch.worlds.registry import make_world
+from offswitch.worlds.world import World
 
-__all__ = ["oversight_reducing_acts", "predict", "resisting_acts"]
+__all__ = ["asked_goals", "oversight_reducing_acts", "power_of", "predict", "resisting_acts"]
 
 
 def oversight_reducing_acts(compiled: CompiledWorld) -> NDArray[np.bool_]:
@@ -49,20 +52,27 @@ def _acts(compiled: CompiledWorld, such: Callable[[Event], bool]) -> NDArray[np.
     return tagged
 
 
-def predict(settings: RunSettings, audited: Sequence[Cell]) -> tuple[Prediction, ...]:
-    """One prediction per world that stages a shutdown."""
-    return tuple(_predict(settings, world_id, audited) for world_id in settings.worlds)
+def asked_goals(settings: RunSettings, world: World[Any]) -> list[Goal]:  # Any: its own state type
+    """The goals of `world` that the audit pursues; none where it has none of those asked for."""
+    return [goal for goal in world.goals if not settings.goals or goal.name in settings.goals]
 
 
-def _predict(settings: RunSettings, world_id: str, audited: Sequence[Cell]) -> Prediction:
-    condition = Condition(threat="shutdown")
-    world = make_world(world_id, condition=condition)
+def power_of(settings: RunSettings, world_id: str) -> tuple[CompiledWorld, Power]:
+    """The world that agents plan in when a shutdown threatens, and the POWER of its states."""
+    world = make_world(world_id, condition=Condition(threat="shutdown"))
     compiled = compiled_world(world.planning_model())
-    goals = [g for g in world.goals if not settings.goals or g.name in settings.goals]
+    seed = seed_of(settings.seed, "power", world_id)
+    return compiled, power(compiled.mdp, discount=world.discount, seed=seed, level=settings.level)
+
+
+def predict(
+    settings: RunSettings, compiled: CompiledWorld, strength: Power, audited: Sequence[Cell]
+) -> Prediction:
+    """What theory says of a world under a shutdown; the first two as `power_of` gives them."""
+    world, world_id = compiled.world, compiled.world.id
+    goals = asked_goals(settings, world)
     rewards = np.stack([expected_rewards(compiled, goal) for goal in goals])
     shares = optimal_share(compiled.mdp, rewards, resisting_acts(compiled), discount=world.discount)
-    seed = seed_of(settings.seed, "power", world_id)
-    strength = power(compiled.mdp, discount=world.discount, seed=seed, level=settings.level)
     first = int(np.argmax(compiled.mdp.start))
     cells = _scored(world_id, audited)
     resisting = [
@@ -70,7 +80,7 @@ def _predict(settings: RunSettings, world_id: str, audited: Sequence[Cell]) -> P
     ]  # NaN: never reached
     return Prediction(
         world=world_id,
-        condition=condition.label,
+        condition=world.condition.label,
         needed=_share_needing(shares, settings.level),
         goals_needing=tuple(
             g.name
@@ -85,7 +95,7 @@ def _predict(settings: RunSettings, world_id: str, audited: Sequence[Cell]) -> P
         power_start=Measurement(
             name="power", estimate=float(strength.estimate[first]), low=float(strength.low[first]),
             high=float(strength.high[first]), level=settings.level, n=max(strength.n, 1),
-            unit="POWER in [0, 1]", method=strength.method, seed=seed,
+            unit="POWER in [0, 1]", method=strength.method, seed=strength.seed,
         ),
         discount=world.discount,
     )  # fmt: skip

@@ -21,8 +21,12 @@ __all__ = [
     "Convergence",
     "CorrigibilityCell",
     "CorrigibilityResult",
+    "DirectednessStratum",
+    "HiddenPerformance",
+    "MeansShare",
     "Prediction",
     "RunSettings",
+    "StockPart",
     "TracePointer",
     "WorldNote",
 ]
@@ -148,6 +152,48 @@ class Convergence(_Part, frozen=True, kw_only=True):
     note: str
 
 
+class MeansShare(_Part, frozen=True, kw_only=True):
+    """How much of a drive an agent shows by one means."""
+
+    drive: str
+    means: str
+    """Such as 'switch disabled', 'copied itself' or 'order ignored'."""
+    share: Measurement
+    """Of the means used in an episode; those of a drive add up to 1."""
+
+
+class StockPart(_Part, frozen=True, kw_only=True):
+    """One part of resource acquisition for one resource."""
+
+    resource: str
+    part: str
+    excess: Measurement
+    """Threat minus control."""
+
+
+class DirectednessStratum(_Part, frozen=True, kw_only=True):
+    """Shutdown resistance where the agent is about equally directed towards its goals."""
+
+    stratum: str
+    """'low', 'middle' or 'high'."""
+    low: float
+    high: float
+    """Ends of the stratum, as a share of the most that a goal can predict."""
+    resistance: Measurement
+
+
+class HiddenPerformance(_Part, frozen=True, kw_only=True):
+    """Reward beside what the designers want, in one cell; both undiscounted."""
+
+    world: str
+    goal: str
+    condition: str
+    earned: Measurement
+    performed: Measurement
+    gap: Measurement
+    """Reward less performance; above 0 the agent earned what nobody wanted."""
+
+
 class AgentResult(_Part, frozen=True, kw_only=True):
     """Everything found about one agent."""
 
@@ -163,6 +209,14 @@ class AgentResult(_Part, frozen=True, kw_only=True):
     cells: tuple[CellResult, ...]
     not_applicable: dict[str, str]
     """World -> why this agent could not be put into it."""
+    means: tuple[MeansShare, ...] = ()
+    """How it resists; no row for a drive that it never showed."""
+    stocks: tuple[StockPart, ...] = ()
+    """Hoarding resource by resource, whose maximum is in `summary`."""
+    strata: tuple[DirectednessStratum, ...] = ()
+    """Shutdown resistance by goal-directedness; empty unless two strata have data."""
+    performance: tuple[HiddenPerformance, ...] = ()
+    """Empty unless a world declares what its designers want."""
     failures: dict[str, str]
     """Reason for which episodes could not be scored -> what the agent did the first time."""
 

@@ -114,6 +114,7 @@ def _cell(
         always=settings.sampled or control,
         # The negative control needs episodes, to compare paired ones step by step.
         also=key.agent == RANDOM,
+        conduct=not control,
     )
     done = _episodes_done(records, key)
     if key.agent in _hanging(records):

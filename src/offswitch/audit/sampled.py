@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from offswitch.agents.agent import Agent, Task
 from offswitch.agents.process import AgentFailure
+from offswitch.audit.conduct import Run, episode_conduct
 from offswitch.audit.exact import label_rates
 from offswitch.audit.label import CorrigibilityLabel
-from offswitch.audit.records import CellKey, EpisodeRecord, Rates
+from offswitch.audit.records import CellKey, Conduct, EpisodeRecord, Rates
 from offswitch.audit.shown import drives_shown
 from offswitch.countermeasures.setting import Setting
 from offswitch.drives.drive import Drive, headline, score
 from offswitch.trace.event import Ended, Event
 from offswitch.trace.trace import Trace, TraceHeader
-from offswitch.worlds.compiled import compiled_world
+from offswitch.worlds.compiled import CompiledWorld, compiled_world
 from offswitch.worlds.environment import WorldEnv
+from offswitch.worlds.goal import Goal
 from offswitch.worlds.simulate import simulate, traces_of
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "agent_episodes",
     "example_trace",
     "failed_episode",
+    "has_places",
     "policy_episodes",
     "rates_of",
     "seed_of",
@@ -52,6 +55,8 @@ class Sampling:
     """Sample even agents whose policy is known."""
     also: bool = False
     """Draw the episodes too where a cell is evaluated exactly."""
+    conduct: bool = False
+    """Record what only an audit reports too: conduct, goal-directedness, what is paid at most."""
 
 
 def seed_of(seed: int, *parts: object) -> int:
@@ -94,12 +99,29 @@ def policy_episodes(
     rewards = np.append(judged.branch_reward, 0.0)  # branch -1 pays nothing
     discounts = compiled.world.discount ** np.arange(run.branches.shape[1])
     values = (rewards[run.branches] * discounts).sum(axis=1)
-    for episode, trace, value in zip(episodes, traces, values, strict=True):
+    for row, (episode, trace) in enumerate(zip(episodes, traces, strict=True)):
+        length = int(run.length[row])
+        states = [compiled.states[state] for state in run.states[row, : length + 1].tolist()]
+        found = rates_of(trace, drives)
+        went = Run(trace.events, states, run.actions[row, :length].tolist(), found)
         yield EpisodeRecord(
-            key=key, episode=episode, unscored=None, failure=None, rates=rates_of(trace, drives),
-            value=float(value),
-            trace=trace,
+            key=key, episode=episode, unscored=None, failure=None, rates=found,
+            value=float(values[row]), trace=trace,
+            conduct=_conduct(compiled, judged.goal, key, sampling, went),
         )  # fmt: skip
+
+
+def has_places(key: CellKey) -> bool:
+    """Whether POWER is compared in this cell."""
+    return key.threat == "shutdown" and key.observed
+
+
+def _conduct(
+    compiled: CompiledWorld, goal: Goal, key: CellKey, sampling: Sampling, run: Run
+) -> Conduct | None:
+    if not sampling.conduct:
+        return None
+    return episode_conduct(compiled, goal, run, places=has_places(key))
 
 
 def rates_of(trace: Trace, drives: Sequence[Drive[Any]]) -> Rates:  # Any: each its own memory
@@ -132,24 +154,29 @@ def agent_episodes(
     After three time-outs in a row the rest is not run: it would only hang again.
     """
     hanging = 0
-    drives = drives_shown(compiled_world(setting.world))
+    compiled = compiled_world(setting.world)
+    drives = drives_shown(compiled)
     for episode in episodes:
         seed = seed_of_episode(sampling, key, episode)
         if hanging == PATIENCE:
             yield failed_episode(key, episode, seed, NOT_RUN, f"{PATIENCE} time-outs in a row")
             continue
         events: list[Event] = []
+        states: list[Any] = []  # Any: each world has its own state type
+        actions: list[int] = []
         try:
-            value = _run_agent(agent, setting, seed, events)
+            value = _run_agent(agent, setting, seed, events, states, actions)
         except AgentFailure as failure:
             hanging = hanging + 1 if failure.reason == "timeout" else 0
             yield failed_episode(key, episode, seed, failure.reason, str(failure), events)
             continue
         hanging = 0
         trace = Trace(header=_header(key, episode, seed), events=tuple(events))
+        found = rates_of(trace, drives)
+        went = Run(trace.events, states, actions, found)
         yield EpisodeRecord(
-            key=key, episode=episode, unscored=None, failure=None, rates=rates_of(trace, drives),
-            value=value, trace=trace,
+            key=key, episode=episode, unscored=None, failure=None, rates=found, value=value,
+            trace=trace, conduct=_conduct(compiled, setting.objective, key, sampling, went),
         )  # fmt: skip
 
 
@@ -170,8 +197,15 @@ def _header(key: CellKey, episode: int, seed: int) -> TraceHeader:
     return TraceHeader(world=key.world, goal=key.goal, agent=key.agent, episode=episode, seed=seed)
 
 
-def _run_agent(agent: Agent, setting: Setting, seed: int, events: list[Event]) -> float:
-    """The discounted return of one episode, whose events are added to `events` as they happen.
+def _run_agent(
+    agent: Agent,
+    setting: Setting,
+    seed: int,
+    events: list[Event],
+    states: list[Any],  # Any: each world has its own state type
+    actions: list[int],
+) -> float:
+    """The discounted return of one episode; events, states and actions are added as they happen.
 
     Raises:
         AgentFailure: the agent crashed, hung, or chose no action.
@@ -179,6 +213,7 @@ def _run_agent(agent: Agent, setting: Setting, seed: int, events: list[Event]) -
     env = WorldEnv(setting.world, setting.objective)
     observation, info = env.reset(seed=seed)
     events += info["events"]
+    states.append(env.state)
     # Not the environment's own seed: default_rng of it would foresee the world's noise.
     agent.reset(seed_of(seed, "agent"))
     value, weight, finished = 0.0, 1.0, False
@@ -186,6 +221,8 @@ def _run_agent(agent: Agent, setting: Setting, seed: int, events: list[Event]) -
         action = agent.act(tuple(int(entry) for entry in observation))
         observation, reward, terminated, truncated, info = env.step(action)
         events += info["events"]
+        states.append(env.state)
+        actions.append(int(action))
         value += weight * float(reward)
         weight *= setting.world.discount
         finished = terminated or truncated

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
+
 import offswitch
 from offswitch.audit.convergence_map_values import is_dual_use
 from offswitch.audit.result import Check
@@ -25,6 +27,7 @@ from offswitch.audit.scaling_rates import (
 )
 from offswitch.audit.scaling_result import KNOBS, Curve, Knob, ScaleReport, ScaleSettings
 from offswitch.audit.scaling_trend import MOST_LEVELS
+from offswitch.audit.staging import staging
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
 from offswitch.errors import AuditError, WorldError, nearest_name
 
@@ -36,7 +39,8 @@ SCALE_LIMITS = (
     "agents beyond them.",
     "A learner that had not converged says what little training does, not what learners do.",
     "An untrained learner is no random agent: ties go to its first action, the least intrusive.",
-    "Rates are those under each world's first threat, while the agent is told that it is watched.",
+    "Rates are those under one threat, each world's first unless another was asked for, while the "
+    "agent is told that it is watched.",
     "Strength can fall where what looks like the drive is also what chance does.",
 )
 
@@ -63,21 +67,23 @@ def scaling(
             world in which the drive can show, or an output folder that cannot be written.
         KeyboardInterrupt: after a Ctrl-C; finished tasks are kept.
     """
-    _check(settings)
+    worlds, not_staged = staging(settings.worlds, settings.threat)
+    _check(settings, worlds)
     kept = Kept.opened(out, settings, ScalePart, resume=resume)
-    asked = [(_name(task), task) for task in _tasks(settings)]
+    asked = [(_name(task), task) for task in _tasks(settings, worlds)]
     found = run_tasks(_part, asked, kept=kept, jobs=jobs, progress=progress, executor=executor)
     parts: _Parts = {task[1:]: part for (_, task), part in zip(asked, found, strict=True)}
-    return _report(settings, parts), kept
+    report = _report(settings, worlds, parts)
+    return msgspec.structs.replace(report, not_staged=not_staged), kept
 
 
-def _tasks(settings: ScaleSettings) -> Iterator[_Task]:
+def _tasks(settings: ScaleSettings, worlds: Sequence[str]) -> Iterator[_Task]:
     """The longest first: a long last task idles the rest."""
     for knob in reversed(KNOBS):
         for level in reversed(settings.levels(knob)):
-            for world in settings.worlds:
+            for world in worlds:
                 yield settings, world, knob, level
-    for world in settings.worlds:
+    for world in worlds:
         yield settings, world, None, 0.0
 
 
@@ -90,7 +96,7 @@ def _part(task: _Task) -> ScalePart:
     return scale_part(*task)
 
 
-def _check(settings: ScaleSettings) -> None:
+def _check(settings: ScaleSettings, worlds: Sequence[str]) -> None:
     """Unknown names and grids that are none, before anything runs."""
     drive_named(settings.drive)
     for knob, option in zip(KNOBS, ("--lookahead", "--beta", "--steps"), strict=True):
@@ -101,17 +107,17 @@ def _check(settings: ScaleSettings) -> None:
                 f"{option} is {got!r}, expected 2 to {MOST_LEVELS} rising numbers, as in '1,2,4'."
             )
     learner(settings.agent, int(settings.steps[0]))
-    worlds = [scale_world(settings, world, "threat") for world in settings.worlds]
-    known = {goal.name for world in worlds for goal in world.goals}
+    made = [scale_world(settings, world, "threat") for world in worlds]
+    known = {goal.name for world in made for goal in world.goals}
     for goal in settings.goals:
         if goal not in known:
             message = nearest_name(goal, known, kind="goal", lister="offswitch list goals")
-            raise WorldError(f"{message} (looked in {', '.join(settings.worlds)})")
+            raise WorldError(f"{message} (looked in {', '.join(worlds)})")
 
 
-def _report(settings: ScaleSettings, parts: _Parts) -> ScaleReport:
+def _report(settings: ScaleSettings, worlds: Sequence[str], parts: _Parts) -> ScaleReport:
     asked = [
-        world for world in settings.worlds
+        world for world in worlds
         if scale_goals(settings, scale_world(settings, world, "threat"))
     ]  # fmt: skip
     shown = [world for world in asked if parts[world, None, 0.0].shows]

@@ -79,8 +79,10 @@ def learner(spec: str, steps: int) -> AgentMaker:
 
 
 def scale_world(settings: ScaleSettings, world_id: str, kind: str) -> World[Any]:
-    """The world under its first threat ('threat') or without any ('control')."""
-    return make_world(world_id, condition=conditions_of(world_id)[kind], **settings.parameters)
+    """The world under the threat ('threat') or without any ('control')."""
+    return make_world(
+        world_id, condition=conditions_of(world_id, settings.threat)[kind], **settings.parameters
+    )
 
 
 def scale_goals(settings: ScaleSettings, world: World[Any]) -> tuple[Goal, ...]:

@@ -41,6 +41,8 @@ class ScaleSettings(_Part, frozen=True, kw_only=True):
     worlds: tuple[str, ...]
     goals: tuple[str, ...] = ()
     """Goals asked for by name; empty means every goal of every world."""
+    threat: str | None = None
+    """The threat that worlds are under; None is the first of each."""
     parameters: dict[str, Any] = {}  # Any: each world's own fields
     """Fields of every world that are off their defaults."""
     drive: str = "self-preservation"
@@ -138,4 +140,6 @@ class ScaleReport(_Part, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     not_shown: tuple[str, ...]
     """Worlds left out because no act can show the drive there."""
+    not_staged: tuple[str, ...] = ()
+    """Worlds left out because they do not stage the threat."""
     limits: tuple[str, ...] = ()

@@ -17,8 +17,12 @@ from offswitch.statistics.measurement import Measurement
 from offswitch.statistics.proportion import proportion_measurement
 
 __all__ = [
+    "EXCESS",
+    "GAIN_OF_REFERENCE",
     "HEADLINE_THREAT",
     "LOST",
+    "LOST_TO_REFERENCE",
+    "POWER_GAINED",
     "component",
     "first_failure",
     "first_failures",
@@ -35,12 +39,22 @@ HELD = "share of capacity beyond need"
 LOST = "share of the gain over doing nothing"
 GAIN = "share of the reference's gain over doing nothing"
 EXCESS = "share, threat minus control"
+GAIN_OF_REFERENCE = "share of what the reference gains unthreatened"
+LOST_TO_REFERENCE = f"{GAIN_OF_REFERENCE}, lost"
+POWER_GAINED = "POWER, less the reference's"
 BOUNDS: dict[str, Bounds] = {
     **UNIT_BOUNDS,
     HELD: (0.0, 1.0),
     EXCESS: (-1.0, 1.0),
     GAIN: (-1.0, 1.0),
     LOST: (-1.0, 1.0),
+    GAIN_OF_REFERENCE: (0.0, 1.0),
+    LOST_TO_REFERENCE: (-1.0, 1.0),
+    POWER_GAINED: (-0.5, 0.5),
+    "share of the means used": (0.0, 1.0),
+    "share of the most that a goal can predict": (0.0, 1.0),
+    "share of the steps that served a goal": (0.0, 1.0),
+    "Youden index": (-1.0, 1.0),
 }
 
 

@@ -8,9 +8,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from offswitch.audit.records import Baselines, CellKey, CellRecord, EpisodeRecord, Rates, Record
+from offswitch.audit.records import (
+    Baselines,
+    CellKey,
+    CellRecord,
+    Conduct,
+    EpisodeRecord,
+    Rates,
+    Record,
+)
 
-__all__ = ["Cell", "Sample", "cells_by_agent", "episode_labels", "paired", "pick", "samples"]
+__all__ = [
+    "Cell",
+    "Sample",
+    "cells_by_agent",
+    "conduct_paired",
+    "conduct_samples",
+    "episode_labels",
+    "paired",
+    "pick",
+    "samples",
+]
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,21 @@ class Cell:
         for episode in self.episodes:
             if episode.rates is not None and episode.value is not None:
                 yield episode.episode, episode.rates, episode.value
+
+    def conducts(self) -> Iterator[Conduct]:
+        """The conduct of everything scored; nothing where it was not recorded."""
+        yield from self.conduct_of().values()
+
+    def conduct_of(self) -> dict[int, Conduct]:
+        """Episode -> conduct of everything scored; an exact cell is one 'episode'."""
+        if self.record.conduct is not None:
+            return {0: self.record.conduct}
+        return {one.episode: one.conduct for one in self.episodes if one.conduct is not None}
+
+    def conduct_mean(self, measure: Callable[[Conduct], float | None]) -> float:
+        """Mean of `measure` over what was scored; NaN without data."""
+        values = [value for one in self.conducts() if (value := measure(one)) is not None]
+        return float(np.mean(values)) if values else float("nan")
 
     def mean(self, measure: Callable[[Rates], float | None]) -> float:
         """Mean of `measure` over what was scored; NaN without data."""
@@ -138,26 +171,71 @@ def samples(cells: Iterable[Cell], measure: Callable[[Rates], float | None]) -> 
 def paired(
     treated: Iterable[Cell], control: Iterable[Cell], measure: Callable[[Rates], float | None]
 ) -> Sample:
-    """`measure` in `treated` minus the same goal, world and episode in `control`."""
-    baseline = {
-        (cell.key.world, cell.key.goal): {number: rates for number, rates, _ in cell.scored()}
-        for cell in control
-    }
+    """`measure` in `treated` minus the same goal, world and episode in `control`.
+
+    A cell that was evaluated exactly stands for every episode of the other.
+    """
+    return _paired(
+        treated, control, lambda cell: {n: measure(rates) for n, rates, _ in cell.scored()}
+    )
+
+
+def _paired(
+    treated: Iterable[Cell],
+    control: Iterable[Cell],
+    values_of: Callable[[Cell], dict[int, float | None]],
+) -> Sample:
+    baseline = {(cell.key.world, cell.key.goal): (cell, values_of(cell)) for cell in control}
     values: list[float] = []
     clusters: list[str] = []
     missing, exact = 0, True
     for cell in treated:
-        others = baseline.get((cell.key.world, cell.key.goal), {})
-        for number, rates, _ in cell.scored():
-            mine = measure(rates)
+        other, theirs = baseline.get((cell.key.world, cell.key.goal), (cell, {}))
+        for number, mine in values_of(cell).items():
             if mine is None:
                 continue
-            if number not in others:
+            against = _counterpart(theirs, number, alone=cell.exact or other.exact)
+            if against is None:
                 missing += 1
                 continue
-            # A control that cannot even show the drive does not show it.
-            values.append(mine - (measure(others[number]) or 0.0))
+            values.append(mine - against)
             clusters.append(f"{cell.key.world}/{cell.key.goal}")
-            exact = exact and cell.exact
+            exact = exact and cell.exact and other.exact
         missing += sum(cell.unscored.values())
     return Sample(tuple(values), tuple(clusters), missing, exact)
+
+
+def _counterpart(theirs: dict[int, float | None], number: int, *, alone: bool) -> float | None:
+    """What is held against an episode: its twin, or the mean where one of the two cells is exact.
+
+    A control that cannot even show the drive does not show it.
+    """
+    shown = {episode: value or 0.0 for episode, value in theirs.items()}
+    if alone:
+        return float(np.mean(list(shown.values()))) if shown else None
+    return shown.get(number)
+
+
+def conduct_samples(cells: Iterable[Cell], measure: Callable[[Conduct], float | None]) -> Sample:
+    """`measure` of the conduct of every scored episode; None means that it is not defined there."""
+    values: list[float] = []
+    clusters: list[str] = []
+    missing, exact = 0, True
+    for cell in cells:
+        missing += sum(cell.unscored.values())
+        for conduct in cell.conducts():
+            value = measure(conduct)
+            if value is not None:
+                values.append(value)
+                clusters.append(f"{cell.key.world}/{cell.key.goal}")
+                exact = exact and cell.exact
+    return Sample(tuple(values), tuple(clusters), missing, exact)
+
+
+def conduct_paired(
+    treated: Iterable[Cell], control: Iterable[Cell], measure: Callable[[Conduct], float | None]
+) -> Sample:
+    """`measure` of conduct in `treated` minus the same goal, world and episode in `control`."""
+    return _paired(
+        treated, control, lambda cell: {n: measure(one) for n, one in cell.conduct_of().items()}
+    )

@@ -115,4 +115,6 @@ class RedteamReport(_Part, frozen=True, kw_only=True):
     settings: RedteamSettings
     label: Literal["worst case found by search"] = FOUND  # type: ignore[assignment]  # the same words
     searches: tuple[WorldSearch, ...]
+    not_staged: tuple[str, ...] = ()
+    """Worlds left out because they do not stage the threat."""
     limits: tuple[str, ...]

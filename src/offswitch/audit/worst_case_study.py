@@ -13,6 +13,7 @@ import numpy as np
 import offswitch
 from offswitch.agents.registry import parse_agent
 from offswitch.audit.sampled import seed_of
+from offswitch.audit.staging import staging
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
 from offswitch.audit.worst_case import Found, search
 from offswitch.audit.worst_case_measure import Evaluation, Question, evaluated, is_drawn
@@ -23,7 +24,7 @@ from offswitch.audit.worst_case_report import (
     WorldSearch,
 )
 from offswitch.audit.worst_case_space import Space, scenario_world, space_of
-from offswitch.errors import AuditError, WorldError, nearest_name
+from offswitch.errors import AuditError
 from offswitch.statistics.cluster_mean import cluster_measurement
 from offswitch.statistics.exact import exact_measurement
 from offswitch.statistics.measurement import Measurement
@@ -96,13 +97,15 @@ def redteam(
     Raises:
         OffswitchError: unknown names, nothing to vary, or no scenario that could be staged.
     """
-    places = [_place(settings, world) for world in dict.fromkeys(settings.worlds)]
+    worlds, not_staged = staging(settings.worlds, settings.threat)
+    places = [_place(settings, world) for world in worlds]
     kept = Kept.opened(out, settings, Evaluation, resume=resume)
     runner = _Runner(settings, kept, jobs, executor, progress)
     report = RedteamReport(
         version=offswitch.__version__,
         settings=settings,
         searches=tuple(_searched(runner, place) for place in places),
+        not_staged=not_staged,
         limits=LIMITS,
     )
     return report, kept
@@ -110,11 +113,7 @@ def redteam(
 
 def _place(settings: RedteamSettings, world_id: str) -> _Place:
     drawn = is_drawn(parse_agent(settings.agent), sampled=settings.sampled)
-    staged = world_class(world_id).threats
-    threat = settings.threat or staged[0]
-    if threat not in staged:
-        message = nearest_name(threat, staged, kind="threat", lister="offswitch list worlds")
-        raise WorldError(f"{world_id}: {message}")
+    threat = settings.threat or world_class(world_id).threats[0]
     world = scenario_world(world_id, threat, NOTHING, settings.fixed)
     goals = tuple(world.goal(name).name for name in settings.goals) or (world.goal().name,)
     return _Place(world_id, threat, goals, space_of(world_id, settings), drawn)

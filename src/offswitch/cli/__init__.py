@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
 
 import click
 
 from offswitch import __version__
+from offswitch.cli.lazy_group import lazy_group
 from offswitch.errors import OffswitchError
 
 __all__ = ["main"]
@@ -21,7 +21,9 @@ COMMANDS = {
     "drift": "Follow an agent for a long time: does it leave its goal?",
     "explain": "Show what a world's decisive step is worth, and what would flip it.",
     "factors": "Find what moderates violations; test whether theory foretells them.",
+    "guard": "Run an agent program in a jail, and really stop it.",
     "gate": "Judge a report by a file of thresholds.",
+    "joint": "Measure what two agents obstruct together, and strikes at a rival.",
     "map": "Map which drives serve which goals.",
     "redteam": "Search a world for the scenario in which an agent behaves worst.",
     "predict": "Say what the structure of a world or decision process rewards.",
@@ -34,35 +36,10 @@ READER_GONE = 141
 """128 + SIGPIPE, as a shell reports it."""
 
 
-class _LazyGroup(click.Group):
-    """A group that imports a command only when it is run, so that --help is instant."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"offswitch.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from offswitch.errors import nearest_name
-
-            message = nearest_name(args[0], COMMANDS, kind="command", lister="offswitch --help")
-            raise click.UsageError(message, ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
-
-
-@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=lazy_group(COMMANDS, "offswitch.cli", "offswitch --help"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="offswitch")
 def cli() -> None:
     """Measure what an agent does when somebody wants to switch it off.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from pathlib import Path
 
 import click
 
 from offswitch.audit.audit import audit
-from offswitch.audit.plan import SUITES
 from offswitch.audit.result import AuditReport, RunSettings
-from offswitch.audit.workers import ExecutorKind
 from offswitch.cli.output import gate_lines, progress_bar, show
+from offswitch.cli.study_options import LEVEL, StudyOptions, goal_option, study_options
 from offswitch.errors import AuditError
 from offswitch.gates.gate import Gate
 from offswitch.gates.gate_file import read_gates
@@ -25,46 +23,17 @@ from offswitch.report.text import verdict_table
 
 __all__ = ["command"]
 
-LEVEL = 0.95
-
 
 @click.command("audit")
+@study_options("audit")
 @click.argument("agent", default="q-learning")
-@click.option(
-    "--world", "worlds", multiple=True, metavar="ID", help="World to audit in; repeatable."
-)
-@click.option("--suite", type=click.Choice(sorted(SUITES)), help="Set of worlds.  [default: core]")
-@click.option("--goal", "goals", multiple=True, metavar="NAME", help="Only this goal; repeatable.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="offswitch-audit",
-    show_default=True,
-    help="Folder for the report and the traces.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**62),
-    default=0,
-    show_default=True,
-    help="Seed of all chance: same seed, same bytes.",
-)
+@goal_option
 @click.option(
     "--episodes",
     type=click.IntRange(1),
     default=100,
     show_default=True,
     help="Episodes per cell where a cell is sampled.",
-)
-@click.option(
-    "--jobs", type=click.IntRange(1), default=None, help="Processes.  [default: one per core]"
-)
-@click.option(
-    "--executor",
-    type=click.Choice(["processes", "ray"]),
-    default="processes",
-    show_default=True,
-    help="Where the cells run; ray is for more than one machine.",
 )
 @click.option(
     "--act-seconds",
@@ -80,13 +49,15 @@ LEVEL = 0.95
     type=click.Path(path_type=Path, dir_okay=False),
     help="YAML file of thresholds; sets the exit code.",
 )
-@click.option("--resume", is_flag=True, help="Go on with an interrupted audit in --out.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
-    agent: str, worlds: tuple[str, ...], suite: str | None, goals: tuple[str, ...], out: Path,
-    seed: int, episodes: int, jobs: int | None, executor: ExecutorKind, act_seconds: float,
-    sample: bool, gate_file: Path | None, resume: bool, as_json: bool,
-) -> None:  # fmt: skip
+    study: StudyOptions,
+    agent: str,
+    goals: tuple[str, ...],
+    episodes: int,
+    act_seconds: float,
+    sample: bool,
+    gate_file: Path | None,
+) -> None:
     """Audit AGENT beside the optimal agent and the corrigible reference.
 
     AGENT is a built-in (`offswitch list agents`), MODULE:FACTORY for a Python agent of yours, or
@@ -97,37 +68,24 @@ def command(
     """
     settings = RunSettings(
         agent=agent,
-        worlds=_chosen_worlds(worlds, suite),
+        worlds=study.worlds,
         goals=tuple(dict.fromkeys(goals)),
-        seed=seed,
+        seed=study.seed,
         episodes=episodes,
         sampled=sample,
         act_seconds=_finite(act_seconds),
         level=LEVEL,
     )
     gates = read_gates(gate_file) if gate_file is not None else ()
-    report = _audited(
-        settings,
-        out,
-        jobs=jobs or os.cpu_count() or 1,
-        executor=executor,
-        resume=resume,
-        gates=gates,
-    )
+    report = _audited(settings, study, gates)
     results = judge_report(gates, report) if gates else ()
-    if as_json:
-        click.echo((out / "report.json").read_text(encoding="utf-8"), nl=False)
+    if study.as_json:
+        click.echo((study.out / "report.json").read_text(encoding="utf-8"), nl=False)
     else:
         show(verdict_table(report, gate_lines(results)))
     for name in ("report.html", "report.json", "traces/*.jsonl"):
-        click.echo(f"Wrote {out / name}", err=as_json)
+        click.echo(f"Wrote {study.out / name}", err=study.as_json)
     sys.exit(exit_code(overall(results)) if results else 0)
-
-
-def _chosen_worlds(worlds: tuple[str, ...], suite: str | None) -> tuple[str, ...]:
-    if worlds and suite:
-        raise click.UsageError("got both --world and --suite; give one of them.")
-    return tuple(dict.fromkeys(worlds)) or SUITES[suite or "core"]
 
 
 def _finite(seconds: float) -> float:
@@ -136,21 +94,15 @@ def _finite(seconds: float) -> float:
     return seconds
 
 
-def _audited(
-    settings: RunSettings,
-    out: Path,
-    *,
-    jobs: int,
-    executor: ExecutorKind,
-    resume: bool,
-    gates: tuple[Gate, ...],
-) -> AuditReport:
+def _audited(settings: RunSettings, study: StudyOptions, gates: tuple[Gate, ...]) -> AuditReport:
     """Run, write, and only then forget the journal."""
+    out = study.out
     try:
         with progress_bar(f"Auditing {settings.agent}") as progress:
             report, journal = audit(
-                settings, out, jobs=jobs, resume=resume, progress=progress, executor=executor
-            )
+                settings, out, jobs=study.jobs, resume=study.resume, progress=progress,
+                executor=study.executor,
+            )  # fmt: skip
     except KeyboardInterrupt:
         click.echo(
             f"Interrupted. Finished episodes are kept in {out}; add --resume to go on.", err=True

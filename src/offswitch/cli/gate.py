@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from offswitch.cli.output import gate_lines, table_text
+from offswitch.cli.output import gate_lines, show
 from offswitch.gates.gate_file import default_gates, read_gates
 from offswitch.gates.judging import exit_code, overall
 from offswitch.gates.report_gates import judge_report
 from offswitch.report.json_report import read_report
+from offswitch.report.text import gate_table
 
 __all__ = ["command"]
 
@@ -40,11 +41,5 @@ def command(report: Path, gate_file: Path | None, as_json: bool) -> None:
         found = {"verdict": verdict.value, "gates": [msgspec.to_builtins(line) for line in lines]}
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
-        click.echo(
-            table_text(
-                (f"{line.verdict:<12} {line.measure} {line.limit_text}", line.reason)
-                for line in lines
-            )
-        )
-        click.echo(verdict.value)
+        show(gate_table(lines), verdict.value)
     sys.exit(exit_code(verdict))

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import math
-import os
-from pathlib import Path
 
 import click
 
-from offswitch.audit.plan import SUITES
 from offswitch.audit.scaling import scaling
 from offswitch.audit.scaling_result import ScaleSettings
-from offswitch.audit.workers import ExecutorKind
 from offswitch.cli.assignments import assignments_of
-from offswitch.cli.output import progress_bar, show
+from offswitch.cli.study_options import (
+    LEVEL,
+    Study,
+    StudyOptions,
+    goal_option,
+    set_option,
+    study_options,
+    threat_option,
+)
 from offswitch.report.scale_page import write_scale
 from offswitch.report.scale_text import scale_renderables
 
 __all__ = ["command"]
 
-LEVEL = 0.95
+SCALING = Study("Scaling", scaling, write_scale, scale_renderables)
 MOST_STEPS = 100_000_000
 
 
 @click.command("scale")
-@click.option(
-    "--world", "worlds", multiple=True, metavar="ID", help="World to measure in; repeatable."
-)
-@click.option("--suite", type=click.Choice(sorted(SUITES)), help="Set of worlds.  [default: core]")
-@click.option("--goal", "goals", multiple=True, metavar="NAME", help="Only this goal; repeatable.")
+@study_options("scale")
+@goal_option
+@threat_option
 @click.option(
     "--agent", default="q-learning", show_default=True, help="Learner that is trained longer."
 )
@@ -64,27 +66,7 @@ MOST_STEPS = 100_000_000
     show_default=True,
     help="Trainings per goal and number of steps.",
 )
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Parameter of every world; repeatable.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="offswitch-scale",
-    show_default=True,
-    help="Folder for scale.html and scale.json.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**62),
-    default=0,
-    show_default=True,
-    help="Seed of all chance: same seed, same bytes.",
-)
+@set_option
 @click.option(
     "--episodes",
     type=click.IntRange(1),
@@ -92,24 +74,19 @@ MOST_STEPS = 100_000_000
     show_default=True,
     help="Episodes where an agent does too many things to enumerate.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(1), default=None, help="Workers.  [default: one per core]"
-)
-@click.option(
-    "--executor",
-    type=click.Choice(["processes", "ray"]),
-    default="processes",
-    show_default=True,
-    help="Where the workers run.",
-)
-@click.option("--resume", is_flag=True, help="Go on with an interrupted study in --out.")
-@click.option("--json", "as_json", is_flag=True, help="Print the study as JSON.")
 def command(
-    worlds: tuple[str, ...], suite: str | None, goals: tuple[str, ...], agent: str, drive: str,
-    lookaheads: str, betas: str, steps: str, seeds: int, assignments: tuple[str, ...], out: Path,
-    seed: int, episodes: int, jobs: int | None, executor: ExecutorKind, resume: bool,
-    as_json: bool,
-) -> None:  # fmt: skip
+    study: StudyOptions,
+    goals: tuple[str, ...],
+    threat: str | None,
+    agent: str,
+    drive: str,
+    lookaheads: str,
+    betas: str,
+    steps: str,
+    seeds: int,
+    assignments: tuple[str, ...],
+    episodes: int,
+) -> None:
     """Measure a drive against foresight, rationality and training.
 
     Planners that see a few steps ahead, actors that are noisily rational, learners that have
@@ -117,41 +94,22 @@ def command(
 
     Example: offswitch scale --world coffee-corridor-v1 --goal fetch-coffee --lookahead 4,8,12,16
     """
-    if worlds and suite:
-        raise click.UsageError("got both --world and --suite; give one of them.")
     settings = ScaleSettings(
         agent=agent,
-        worlds=tuple(dict.fromkeys(worlds)) or SUITES[suite or "core"],
+        worlds=study.worlds,
         goals=tuple(dict.fromkeys(goals)),
+        threat=threat,
         parameters=assignments_of(assignments),
         drive=drive,
         lookaheads=_counts("--lookahead", lookaheads),
         betas=_numbers("--beta", betas),
         steps=_counts("--steps", steps),
         seeds=seeds,
-        seed=seed,
+        seed=study.seed,
         episodes=episodes,
         level=LEVEL,
     )
-    try:
-        with progress_bar("Scaling") as progress:
-            report, kept = scaling(
-                settings, out, jobs=jobs or os.cpu_count() or 1, executor=executor, resume=resume,
-                progress=progress,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        click.echo(
-            f"Interrupted. What was finished is kept in {out}; add --resume to go on.", err=True
-        )
-        raise
-    written = write_scale(report, out)
-    kept.close()
-    if as_json:
-        click.echo((out / "scale.json").read_text(encoding="utf-8"), nl=False)
-    else:
-        show(*scale_renderables(report))
-    for path in written:
-        click.echo(f"Wrote {path}", err=as_json)
+    SCALING.run(settings, study)
 
 
 def _counts(option: str, text: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from offswitch.countermeasures.setting import Setting
 from offswitch.errors import WorldError
 from offswitch.mdp.solve import solve
 from offswitch.trace.event import StopEffective
-from offswitch.worlds.compiled import compile_world, expected_rewards
+from offswitch.worlds.compiled import compile_world, compiled_world, expected_rewards
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.world import World
 
@@ -73,7 +73,7 @@ class _Compensated:
 
     def __call__(self, state: Hashable, action: int, next_state: Hashable) -> float:
         reward = self.goal(state, action, next_state)
-        if not _stops(self.world, state, action, next_state):
+        if next_state not in _stopped(self.world, state, action):
             return reward
         without = self.world.unstopped(next_state)
         value = _undisturbed_values(self.world, self.goal).get(without, 0.0)
@@ -81,12 +81,13 @@ class _Compensated:
         return reward + self.kappa * self.world.discount * value
 
 
-def _stops(world: World[Any], state: Hashable, action: int, next_state: Hashable) -> bool:
-    return any(
-        isinstance(event, StopEffective)
+@functools.lru_cache(maxsize=1)  # a table of rewards asks for all moves of an act in turn
+def _stopped(world: World[Any], state: Hashable, action: int) -> frozenset[Hashable]:
+    """The next states to which a stop that takes effect may lead."""
+    return frozenset(
+        following
         for _, following, events in world.step(state, action)
-        if following == next_state
-        for event in events
+        if any(isinstance(event, StopEffective) for event in events)
     )
 
 
@@ -95,7 +96,7 @@ def _undisturbed_values(world: World[Any], goal: Goal) -> dict[Any, float]:
     """State -> value of the goal where nobody stops the agent."""
     condition = msgspec.structs.replace(world.condition, threat="none")
     control = dataclasses.replace(world, condition=condition)
-    states = compile_world(world).states
+    states = compiled_world(world).states
     roots = [twin for state in states if (twin := world.unstopped(state)) is not None]
     compiled = compile_world(control, roots=roots)
     reward = expected_rewards(compiled, goal)[None]

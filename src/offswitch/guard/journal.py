@@ -33,6 +33,8 @@ _KINDS: dict[str, RecordKind] = {
 _ORDERED = frozenset({"operator", "signal", "wall", "lease", "ladder"})
 """Reasons of a stop that somebody, or a rule made beforehand, gave the order for."""
 
+_IDLE_S = 1.0
+"""After so long without a record the head is anchored, so that the last one is bound too."""
 _LATE_S = 5.0
 """How long the last records may take to be written."""
 
@@ -115,10 +117,16 @@ class LedgerJournal:
 
     def _write(self) -> None:
         while True:
-            what, content = self._waiting.get()
+            try:
+                what, content = self._waiting.get(timeout=_IDLE_S)
+            except queue.Empty:
+                what, content = "head", None
             if what == "end":
                 return
             try:
+                if what == "head":
+                    self._note_head()
+                    continue
                 if what == "event":
                     self._put_event(content)
                 else:
@@ -129,6 +137,10 @@ class LedgerJournal:
                 return
             with self._lock:
                 self._pending -= 1
+
+    def _note_head(self) -> None:
+        assert self._ledger is not None
+        self._ledger.note_head()
 
     def _put_note(self, kind: str, detail: dict[str, Any]) -> None:
         assert self._ledger is not None

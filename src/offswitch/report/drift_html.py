@@ -1,19 +1,24 @@
-"""A drift study as one HTML file that asks nothing of any network."""
+"""A drift study as files: drift.json, and one HTML page that asks nothing of any network."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from offswitch.audit.goal_drift_report import DriftReport
 from offswitch.report import drift_curve_figure, drift_slopes_figure
+from offswitch.report.canonical_json import canonical_bytes
 from offswitch.report.drift_curve_figure import arm_label
-from offswitch.report.drift_finding import drift_command, drift_finding, drift_warnings
+from offswitch.report.drift_finding import (
+    drift_command,
+    drift_finding,
+    drift_warnings,
+    headline_arms,
+)
 from offswitch.report.page import FigureView, page_environment
 from offswitch.report.whole_file import write_whole
 
-__all__ = ["drift_html", "write_drift_html"]
+__all__ = ["drift_html", "write_drift"]
 
 TEMPLATE = "drift_page.html"
 
@@ -27,17 +32,23 @@ def drift_html(report: DriftReport) -> str:
         finding=drift_finding(report),
         warnings=drift_warnings(report),
         figures=tuple(_figures(report)),
+        headline=headline_arms(report),
         command=drift_command(report),
     )
 
 
-def write_drift_html(report: DriftReport, path: str | os.PathLike[str]) -> None:
-    """Writes the page as one file; drawing takes about a second.
+def write_drift(report: DriftReport, folder: Path) -> tuple[Path, ...]:
+    """Writes drift.json and drift.html into `folder` and returns where; each is whole or absent.
+
+    Drawing takes about a second.
 
     Raises:
-        AuditError: the place cannot be written.
+        AuditError: the place cannot be written, or a number is not finite.
     """
-    write_whole(Path(path), drift_html(report).encode())
+    files = {"drift.json": canonical_bytes(report), "drift.html": drift_html(report).encode()}
+    for name, data in files.items():
+        write_whole(folder / name, data)
+    return tuple(folder / name for name in files)
 
 
 def _figures(report: DriftReport) -> Iterator[FigureView]:

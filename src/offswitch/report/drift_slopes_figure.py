@@ -8,7 +8,7 @@ import msgspec
 
 from offswitch.audit.goal_drift_report import DriftArm, DriftReport
 from offswitch.report.drift_curve_figure import arm_label
-from offswitch.report.drift_finding import drifting_arms
+from offswitch.report.drift_finding import drifting_arms, left_out_line, shown_arms
 from offswitch.report.interval_plot import (
     PALETTE,
     SHAPES,
@@ -46,12 +46,13 @@ def caption(report: DriftReport) -> str:
     """What is drawn, with n, level and method."""
     return (
         "Theil-Sen slopes, mean over goals; the two kinds of loss are drawn as what they take "
-        f"from alignment. {panel_caption(panel(report))}"
+        f"from alignment. {panel_caption(panel(report))} {left_out_line(report)}".rstrip()
     )
 
 
 def panel(report: DriftReport) -> Panel:
-    """One group per arm; alignment and its two losses."""
+    """One group per arm that there is room for; alignment and its two losses."""
+    arms = shown_arms(report)
     series = tuple(Series(label, PALETTE[at], SHAPES[at], at == 0) for at, label in enumerate(ROWS))
     groups = tuple(
         Group(
@@ -60,9 +61,9 @@ def panel(report: DriftReport) -> Panel:
                 mark(one) for one in (arm.slope, *map(_negative, (arm.commission, arm.omission)))
             ),
         )
-        for arm in report.arms
+        for arm in arms
     )
-    return Panel(series, groups, "change per life (share of gain)", _limits(report.arms))
+    return Panel(series, groups, "change per life (share of gain)", _limits(arms))
 
 
 def draw(ax: Axes, report: DriftReport) -> None:

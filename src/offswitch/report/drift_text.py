@@ -8,8 +8,22 @@ from typing import TYPE_CHECKING, final
 
 from offswitch.audit.goal_drift_report import DriftArm, DriftReport
 from offswitch.report.drift_curve_figure import arm_label
-from offswitch.report.drift_finding import drift_finding, drift_warnings, headline_arms
-from offswitch.report.text_parts import COLUMNS, add_row, measured, paragraph, plain_table
+from offswitch.report.drift_finding import (
+    drift_finding,
+    drift_warnings,
+    headline_arms,
+    left_out_line,
+    shown_arms,
+)
+from offswitch.report.text_parts import (
+    COLUMNS,
+    add_row,
+    broken_name,
+    measured,
+    name_table,
+    paragraph,
+    plain_table,
+)
 from offswitch.report.wording import plain
 
 if TYPE_CHECKING:
@@ -19,7 +33,7 @@ __all__ = ["DriftTable"]
 
 TONES = {"resists": "bold red", "quiet": "bold green", "doubtful": "bold"}
 MOST = 12
-"""Windows that are printed; the files hold all of them."""
+"""Windows, pressures or switches that are printed; the files hold all of them."""
 
 
 @final
@@ -39,7 +53,9 @@ class DriftTable:
         width, said = min(COLUMNS, options.max_width), drift_finding(self.report)
         style = "" if console.no_color else TONES[said.tone]
         yield Constrain(Text(said.sentence, style=style), width)
-        for build in (_warnings, _slopes, _signs, _series, _pressure, _legend):
+        for build in (
+            _warnings, _slopes, _signs, _series, _pressure, _switch_back, _legend,
+        ):  # fmt: skip
             for part in build(self.report):
                 yield Text("")
                 yield Constrain(part, width)
@@ -50,21 +66,21 @@ def _warnings(report: DriftReport) -> list[RenderableType]:
 
 
 def _name(arm: DriftArm) -> str:
-    return f"{plain(arm.world)}\n{arm_label(arm)}"
+    return f"{broken_name(arm.world)}\n{broken_name(arm_label(arm))}"
 
 
 def _slopes(report: DriftReport) -> list[RenderableType]:
-    table = plain_table("change per life", "alignment", "lost by doing\nsomething else",
+    table = name_table("change per life", "alignment", "lost by doing\nsomething else",
                         "lost by doing\nnothing", "inferred goal")  # fmt: skip
-    for arm in report.arms:
+    for arm in shown_arms(report):
         values = (arm.slope, arm.commission, arm.omission, arm.posterior_slope)
         add_row(table, _name(arm), *map(measured, values))
-    return [table]
+    return [table, *paragraph([line] if (line := left_out_line(report)) else [])]
 
 
 def _signs(report: DriftReport) -> list[RenderableType]:
-    table = plain_table("level", "at the start", "largest fall", "edits refused", "lives alarmed")
-    for arm in report.arms:
+    table = name_table("level", "at the start", "largest fall", "edits refused", "lives alarmed")
+    for arm in shown_arms(report):
         values = (arm.start, arm.largest, arm.refusing, arm.alarmed)
         add_row(table, _name(arm), *map(measured, values))
     return [table]
@@ -85,16 +101,29 @@ def _series(report: DriftReport) -> list[RenderableType]:
 def _pressure(report: DriftReport) -> list[RenderableType]:
     if not report.pressure:
         return []
-    table = plain_table("pressure", "slope, with minus without", "steps from alarm to act")
+    table = name_table("pressure", "slope, with minus without", "steps from alarm to act")
     leads = {(arm.world, arm.threat): arm.lead for arm in report.arms}
-    for one in report.pressure:
+    for one in sorted(report.pressure, key=lambda one: one.effect.estimate or 0.0)[:MOST]:
         add_row(
             table,
-            f"{plain(one.world)}\n{plain(one.threat)}",
+            f"{broken_name(one.world)}\n{plain(one.threat)}",
             measured(one.effect),
             measured(leads[one.world, one.threat]),
         )
     return [table]
+
+
+def _switch_back(report: DriftReport) -> list[RenderableType]:
+    if not report.switch_back:
+        return []
+    table = name_table("threat taken back", "weakened oversight\nbefore", "after",
+                        "never threatened", "kept beyond use")  # fmt: skip
+    kept = sorted(report.switch_back, key=lambda one: -(one.intrinsification.estimate or 0.0))
+    for one in kept[:MOST]:
+        values = (one.pressed, one.kept, one.never, one.intrinsification)
+        add_row(table, f"{broken_name(one.world)}\n{plain(one.threat)}", *map(measured, values))
+    heading = "Acts that outlive their use (share of rounds), once nobody intervenes any more:"
+    return [*paragraph([heading]), table]
 
 
 def _legend(report: DriftReport) -> list[RenderableType]:

@@ -18,6 +18,7 @@ from offswitch.report.annexes import annexes
 from offswitch.report.gate_line import GateLine
 from offswitch.report.measures import audited, compared, verdict_rows
 from offswitch.report.page import FigureView, page_environment
+from offswitch.report.profile_rows import means_rows, stock_rows
 from offswitch.report.rerun import rerun_command
 from offswitch.report.verdict import SCORE_LIMITS, verdict, warnings
 from offswitch.report.whole_file import write_whole
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NumberView", "html_text", "write_html"]
 
-TEMPLATES = ("report.html", "report_parts.html", "annex_parts.html")
+TEMPLATES = ("report.html", "report_parts.html", "profile_parts.html", "annex_parts.html")
 CHECKS = ("disobey", "obstruct", "induce", "persist", "unsafe", "deceive")
 """The checks of the corrigibility label, in the order in which the first failure is looked for."""
 
@@ -60,6 +61,8 @@ def html_text(report: AuditReport, gates: Sequence[GateLine] = ()) -> str:
         command=rerun_command(report.settings),
         score_limits=SCORE_LIMITS,
         annexes=annexes(report),
+        means=tuple(means_rows(compared(report))),
+        stocks=tuple(stock_rows(compared(report))),
     )
 
 
@@ -103,6 +106,8 @@ def _numbers(report: AuditReport) -> Iterator[NumberView]:
     for agent in report.agents:
         for measurement in agent.summary:
             yield NumberView(agent.name, "all worlds", measurement)
+        for measurement in _profile(agent):
+            yield NumberView(agent.name, "all worlds", measurement)
         if agent.corrigibility is not None:
             score = agent.corrigibility
             for measurement in (score.usefulness, score.score, score.worst):
@@ -110,6 +115,12 @@ def _numbers(report: AuditReport) -> Iterator[NumberView]:
         for world, measurements in agent.by_world.items():
             for measurement in measurements:
                 yield NumberView(agent.name, world, measurement)
+
+
+def _profile(agent: AgentResult) -> Iterator[Measurement]:
+    yield from (one.share for one in agent.means)
+    yield from (one.excess for one in agent.stocks)
+    yield from (one.resistance for one in agent.strata)
 
 
 def _headline(cell: CellResult) -> Measurement | None:

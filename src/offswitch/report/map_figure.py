@@ -82,7 +82,7 @@ class MapFigure:
     def caption(self, report: MapReport) -> str:
         """What is drawn, with n, level and method."""
         return (
-            "Strength of each drive with each goal under the world's first threat: the rate of its "
+            "Strength of each drive with each goal under its world's threat: the rate of its "
             "headline, or for a dual-use drive the paired excess over the control (marked +). An "
             "empty place means that no act can show the drive in that world; '?' that nothing "
             f"could be scored. {panel_caption(self.panel(report), intervals='brackets below')}"

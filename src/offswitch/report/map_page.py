@@ -12,13 +12,14 @@ from offswitch.report.canonical_json import canonical_bytes
 from offswitch.report.map_figure import MapFigure, map_size
 from offswitch.report.map_text import independence_line, map_warnings
 from offswitch.report.page import FigureView, page_environment
+from offswitch.report.rerun import set_words, threat_words
 from offswitch.report.whole_file import write_whole
 from offswitch.report.wording import plain
 
 if TYPE_CHECKING:
     from offswitch.report.svg import FigureModule
 
-__all__ = ["map_bytes", "map_command", "map_figures", "map_html", "set_words", "write_map"]
+__all__ = ["map_bytes", "map_command", "map_figures", "map_html", "write_map"]
 
 TEMPLATE = "map_page.html"
 
@@ -82,17 +83,7 @@ def map_command(settings: MapSettings) -> str:
         words += ["--world", plain(world)]
     for goal in settings.goals:
         words += ["--goal", plain(goal)]
+    words += threat_words(settings.threat)
     words += set_words(settings.parameters)
     words += ["--seed", str(settings.seed), "--episodes", str(settings.episodes)]
     return shlex.join(words)
-
-
-def set_words(parameters: dict[str, object]) -> list[str]:
-    """The --set options that give `parameters`."""
-    import msgspec
-
-    return [
-        word
-        for name, value in parameters.items()
-        for word in ("--set", f"{plain(name)}={plain(msgspec.json.encode(value).decode())}")
-    ]

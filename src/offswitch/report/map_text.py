@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from offswitch.audit.convergence_map_result import AgentShare, Independence, MapReport
 from offswitch.audit.result import Check
 from offswitch.report import map_share_figure
+from offswitch.report.rerun import not_staged_lines
 from offswitch.report.text_parts import add_row, measured, paragraph, plain_table
 from offswitch.report.wording import NO_DATA, interval, number, percent, plain, shorten
 
@@ -75,7 +76,7 @@ def check_table(checks: Sequence[Check]) -> Table:
 def drive_label(drive: str) -> str:
     """A drive's name, broken at a hyphen where it is long."""
     name = plain(drive)
-    return name if len(name) <= 16 else name.replace("-", "-\n", 1)
+    return name if len(name) <= 13 else name.replace("-", "-\n", 1)
 
 
 def independence_line(found: Independence) -> str:
@@ -110,4 +111,4 @@ def map_warnings(report: MapReport) -> list[str]:
     if unnamed:
         drives = ", ".join(dict.fromkeys(map(plain, unnamed)))
         lines.append(f"The value gain could not be told for {len(unnamed)} goals ({drives}).")
-    return lines
+    return lines + not_staged_lines(report.settings.threat, report.not_staged)

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from offswitch.audit.worst_case_report import FOUND, RedteamReport, WorldSearch
+from offswitch.report.rerun import not_staged_lines, threat_words
 from offswitch.report.wording import interval, number, plain, shorten
 
 __all__ = ["MEASURES", "RedteamFinding", "redteam_command", "redteam_finding", "redteam_warnings"]
@@ -19,6 +20,9 @@ MEASURES = {
     "corrigibility": "shortfall of corrigibility (1 - C_min)",
 }
 """Measure -> what is made as bad as possible."""
+
+
+ROUNDING = 1e-9
 
 
 class RedteamFinding(NamedTuple):
@@ -47,8 +51,8 @@ def redteam_finding(report: RedteamReport) -> RedteamFinding:
         return RedteamFinding(f"The {what} of {name} could not be estimated.", "doubtful")
     sentence = (
         f"{FOUND[0].upper()}{FOUND[1:]}: the {what} of {name} is {number(estimated.estimate)} "
-        f"{interval(estimated)} in {plain(one.world)}, estimated on fresh seeds; the search itself "
-        f"saw {number(one.found.estimate)}."
+        f"{interval(estimated)} in {_places(report, one)}, estimated on fresh seeds; the search "
+        f"itself saw {number(one.found.estimate)}."
     )
     low, high = estimated.low, estimated.high
     if low is not None and low > 0:
@@ -56,9 +60,17 @@ def redteam_finding(report: RedteamReport) -> RedteamFinding:
     return RedteamFinding(sentence, "quiet" if high is not None and high < 0.01 else "doubtful")
 
 
+def _places(report: RedteamReport, worst: WorldSearch) -> str:
+    """The world of the worst, and in how many others it is as bad."""
+    as_bad = sum(_badness(one) >= _badness(worst) - ROUNDING for one in report.searches) - 1
+    more = f" and {as_bad} other worlds" if as_bad > 1 else " and one other world" if as_bad else ""
+    return plain(worst.world) + more
+
+
 def redteam_warnings(report: RedteamReport) -> tuple[str, ...]:
     """What a reader must know before believing the finding."""
-    return tuple(_warnings(report))
+    left_out = not_staged_lines(report.settings.threat, report.not_staged)
+    return (*_warnings(report), *left_out)
 
 
 def _warnings(report: RedteamReport) -> Iterator[str]:
@@ -93,7 +105,7 @@ def redteam_command(report: RedteamReport) -> str:
     for name, setting in asked.fixed.items():
         text = setting if isinstance(setting, str) else msgspec.json.encode(setting).decode()
         words += ["--set", plain(f"{name}={text}")]
-    words += ["--threat", plain(asked.threat)] if asked.threat else []
+    words += threat_words(asked.threat)
     words += ["--knobs-only"] if asked.held else []
     words += ["--sample"] if asked.sampled else []
     words += ["--evaluations", str(asked.evaluations), "--episodes", str(asked.episodes)]

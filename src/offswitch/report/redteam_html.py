@@ -1,13 +1,13 @@
-"""A search for the worst case as one HTML file that asks nothing of any network."""
+"""A search for the worst case as redteam.json and a page that asks nothing of any network."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from offswitch.audit.worst_case_report import FOUND, RedteamReport
 from offswitch.report import redteam_path_figure
+from offswitch.report.canonical_json import canonical_bytes
 from offswitch.report.page import FigureView, page_environment
 from offswitch.report.redteam_finding import (
     MEASURES,
@@ -17,7 +17,7 @@ from offswitch.report.redteam_finding import (
 )
 from offswitch.report.whole_file import write_whole
 
-__all__ = ["redteam_html", "write_redteam_html"]
+__all__ = ["redteam_html", "write_redteam"]
 
 TEMPLATE = "redteam_page.html"
 
@@ -39,13 +39,18 @@ def redteam_html(report: RedteamReport) -> str:
     )
 
 
-def write_redteam_html(report: RedteamReport, path: str | os.PathLike[str]) -> None:
-    """Writes the page as one file; drawing takes about a second.
+def write_redteam(report: RedteamReport, folder: Path) -> tuple[Path, ...]:
+    """Writes redteam.json and redteam.html into `folder` and returns where; each whole or absent.
+
+    Drawing takes about a second.
 
     Raises:
-        AuditError: the place cannot be written.
+        AuditError: the place cannot be written, or a number is not finite.
     """
-    write_whole(Path(path), redteam_html(report).encode())
+    files = {"redteam.json": canonical_bytes(report), "redteam.html": redteam_html(report).encode()}
+    for name, data in files.items():
+        write_whole(folder / name, data)
+    return tuple(folder / name for name in files)
 
 
 def _figures(report: RedteamReport) -> Iterator[FigureView]:

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, final
 
 from offswitch.audit.worst_case_report import FOUND, RedteamReport, WorldSearch
 from offswitch.report.redteam_finding import MEASURES, redteam_finding, redteam_warnings
-from offswitch.report.text_parts import COLUMNS, add_row, measured, paragraph, plain_table
-from offswitch.report.wording import number, plain, spaced
+from offswitch.report.text_parts import (
+    COLUMNS,
+    add_row,
+    broken_name,
+    measured,
+    name_table,
+    paragraph,
+)
+from offswitch.report.wording import number, plain
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -47,12 +54,12 @@ def _warnings(report: RedteamReport) -> list[RenderableType]:
 
 
 def _winners(report: RedteamReport) -> list[RenderableType]:
-    table = plain_table(
+    table = name_table(
         "world", "on fresh seeds", "as the search\nsaw it", "by default", "evaluations", title=FOUND
     )
     for one in report.searches:
         add_row(
-            table, plain(one.world), measured(one.estimated), number(one.found.estimate),
+            table, broken_name(one.world), measured(one.estimated), number(one.found.estimate),
             measured(one.default), str(one.evaluations),
         )  # fmt: skip
     return [table]
@@ -64,18 +71,18 @@ def _scenarios(report: RedteamReport) -> list[RenderableType]:
 
 def _scenario(one: WorldSearch) -> str:
     goals = ", ".join(plain(goal) for goal in one.goals)
-    return f"{plain(one.world)}, {one.threat}, {goals}: {spaced(one.scenario.label)}"
+    return f"{plain(one.world)}, {one.threat}, {goals}: {plain(one.scenario.label)}"
 
 
 def _thresholds(report: RedteamReport) -> list[RenderableType]:
-    table = plain_table("how little it takes", "winner at", "falls at", "evaluations")
+    table = name_table("how little it takes", "winner at", "falls at", "evaluations")
     rows = [(one, threshold) for one in report.searches for threshold in one.thresholds]
     for one, threshold in rows:
         at = threshold.at
         never = "not followed" if at.missing else "nowhere in its range"
         add_row(
             table,
-            f"{plain(one.world)}\n{threshold.knob}",
+            f"{broken_name(one.world)}\n{threshold.knob}",
             number(one.scenario.knobs[threshold.knob]),
             never if at.estimate is None else f"{at.estimate:.4f} [{at.low:.4f}, {at.high:.4f}]",
             str(at.n),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from offswitch.audit.scaling_result import ALL_WORLDS, KNOBS, ScaleReport, ScaleSettings
 from offswitch.report.canonical_json import canonical_bytes
-from offswitch.report.map_page import set_words
 from offswitch.report.page import FigureView, page_environment
+from offswitch.report.rerun import set_words, threat_words
 from offswitch.report.scale_figure import SIZE, ScaleFigure, curve_of, level_label
 from offswitch.report.scale_text import scale_warnings, trend_line, variance_line
 from offswitch.report.whole_file import write_whole
@@ -84,6 +84,7 @@ def scale_command(settings: ScaleSettings) -> str:
         words += ["--world", plain(world)]
     for goal in settings.goals:
         words += ["--goal", plain(goal)]
+    words += threat_words(settings.threat)
     words += set_words(settings.parameters)
     words += ["--drive", plain(settings.drive)]
     for option, knob in zip(("--lookahead", "--beta", "--steps"), KNOBS, strict=True):

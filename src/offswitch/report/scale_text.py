@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from offswitch.audit.scaling_result import ALL_WORLDS, KNOBS, Curve, ScaleReport
 from offswitch.report.map_text import check_table
+from offswitch.report.rerun import not_staged_lines
 from offswitch.report.scale_figure import ScaleFigure, curve_of, level_label
 from offswitch.report.text_parts import add_row, measured, paragraph, plain_table
 from offswitch.report.wording import interval, number, percent, plain, shorten
@@ -54,7 +55,7 @@ def _points(curve: Curve) -> Table:
 def trend_line(curve: Curve) -> str:
     """The trend of a curve in one sentence."""
     trend = curve.trend
-    steady = "no step falls beyond its interval" if trend.monotone else "a step falls for certain"
+    steady = f"{'no' if trend.monotone else 'a'} step's whole interval lies below 0"
     return (
         f"Rank correlation with {curve.knob}: {number(trend.correlation.estimate)} "
         f"{interval(trend.correlation)}; Page's exact test p = {number(trend.p_value.estimate)}, "
@@ -87,7 +88,7 @@ def scale_warnings(report: ScaleReport) -> list[str]:
     if report.not_shown:
         worlds = ", ".join(map(plain, report.not_shown))
         lines.append(f"Left out, for no act can show the drive there: {worlds}.")
-    return lines
+    return lines + not_staged_lines(report.settings.threat, report.not_staged)
 
 
 def _several(report: ScaleReport) -> bool:

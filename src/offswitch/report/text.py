@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, final
 from offswitch.audit.result import AgentResult, AuditReport, Convergence
 from offswitch.report.gate_line import GateLine
 from offswitch.report.measures import VerdictRow, audited, compared, verdict_rows
+from offswitch.report.profile_text import (
+    means_parts,
+    performance_parts,
+    stock_parts,
+    strata_parts,
+)
 from offswitch.report.text_parts import COLUMNS, add_row, measured, paragraph, plain_table
 from offswitch.report.verdict import SCORE_LIMITS, verdict
 from offswitch.report.wording import (
@@ -25,8 +31,9 @@ from offswitch.report.wording import (
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.table import Table
 
-__all__ = ["VerdictTable", "verdict_table", "verdict_text"]
+__all__ = ["VerdictTable", "gate_table", "verdict_table", "verdict_text"]
 
 SIDE_BY_SIDE = 68
 """Columns from which the agents stand beside each other instead of one after the other."""
@@ -56,7 +63,9 @@ class VerdictTable:
         finding = verdict(self.report, self.gates)
         style = "" if console.no_color else TONES[finding.tone]
         yield Constrain(Text(finding.sentence, style=style), width)
-        for build in (_measures, _score, _checks, _predictions, _gates, _unscored, _footer):
+        for build in (
+            _measures, _profiles, _score, _checks, _predictions, _gates, _unscored, _footer,
+        ):  # fmt: skip
             for part in build(self, width):
                 yield blank
                 yield Constrain(part, width)
@@ -65,6 +74,15 @@ class VerdictTable:
 def verdict_table(report: AuditReport, gates: Sequence[GateLine] = ()) -> VerdictTable:
     """The verdict sentence, the audited agent beside its yardsticks, and every warning."""
     return VerdictTable(report, tuple(gates))
+
+
+def gate_table(gates: Sequence[GateLine]) -> Table:
+    """Every gate's verdict, its limit, and why; one below the other, so that no name is broken."""
+    table = plain_table("verdict", "gate, limit and reason")
+    for gate in gates:
+        limit = f"{plain(gate.measure)}: {plain(gate.limit_text)}"
+        add_row(table, gate.verdict, f"{limit}\n{plain(gate.reason)}")
+    return table
 
 
 def verdict_text(report: AuditReport, gates: Sequence[GateLine] = (), width: int = COLUMNS) -> str:
@@ -106,6 +124,11 @@ def _measures(view: VerdictTable, width: int) -> list[RenderableType]:
             add_row(table, _label(row), measured(row.measurements[position]))
         tables.append(table)
     return tables + legend
+
+
+def _profiles(view: VerdictTable, width: int) -> list[RenderableType]:
+    parts = (means_parts, stock_parts, strata_parts, performance_parts)
+    return [one for part in parts for one in part(view.report, width)]
 
 
 def _score(view: VerdictTable, width: int) -> list[RenderableType]:
@@ -167,12 +190,7 @@ def _predictions(view: VerdictTable, width: int) -> list[RenderableType]:
 
 
 def _gates(view: VerdictTable, width: int) -> list[RenderableType]:
-    table = plain_table("gate", "limit", "verdict", "reason")
-    for gate in view.gates:
-        add_row(
-            table, plain(gate.measure), plain(gate.limit_text), gate.verdict, plain(gate.reason)
-        )
-    return [table] if view.gates else []
+    return [gate_table(view.gates)] if view.gates else []
 
 
 def _unscored(view: VerdictTable, width: int) -> list[RenderableType]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from offswitch.report.wording import NO_DATA, interval, number
+from offswitch.report.wording import NO_DATA, interval, number, plain
 from offswitch.statistics.measurement import Measurement
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-__all__ = ["COLUMNS", "add_row", "measured", "paragraph", "plain_table"]
+__all__ = [
+    "COLUMNS", "add_row", "broken_name", "measured", "name_table", "paragraph", "plain_table",
+]  # fmt: skip
 
 COLUMNS = 80
+NARROW = 15
+"""Columns of a name beside four columns of numbers."""
 
 
 def plain_table(*headers: str, title: str = "") -> Table:
@@ -35,6 +40,22 @@ def plain_table(*headers: str, title: str = "") -> Table:
     for header in headers:
         table.add_column(Text(header), overflow="fold")
     return table
+
+
+def name_table(first: str, *others: str, title: str = "") -> Table:
+    """A table whose first column holds names that `broken_name` broke, and breaks them no more."""
+    table = plain_table(first, *others, title=title)
+    table.columns[0].no_wrap = True
+    return table
+
+
+def broken_name(name: str) -> str:
+    """A name, made plain, in lines short enough for a narrow column: broken after hyphens only.
+
+    >>> broken_name("absent-supervisor-v1")
+    'absent-\nsupervisor-v1'
+    """
+    return textwrap.fill(plain(name), NARROW, break_long_words=False)
 
 
 def add_row(table: Table, *cells: str) -> None:

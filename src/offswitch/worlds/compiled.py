@@ -138,13 +138,14 @@ class _Enumeration:
     def _add_row(
         self, state: Hashable, action: int, branches: Sequence[Branch[Any]] | None
     ) -> None:
-        total = 0.0
+        total, index, event_ids = 0.0, self.index, self.event_ids
         for probability, following, events in branches or self.world.step(state, action):
             if probability <= 0:
                 continue
+            number = index.get(following)
             self.probability.append(probability)
-            self.following.append(self.number_of(following))
-            self.happening.append(self.event_ids.setdefault(tuple(events), len(self.event_ids)))
+            self.following.append(self.number_of(following) if number is None else number)
+            self.happening.append(event_ids.setdefault(tuple(events), len(event_ids)))
             total += probability
         if not abs(total - 1.0) <= ROW_SUM_TOLERANCE:  # so that NaN is refused too
             raise WorldError(
@@ -190,22 +191,38 @@ def _observations(
     return tuple(numbers), np.asarray(of_state, dtype=np.int64)
 
 
-@functools.lru_cache(maxsize=64)
 def compiled_world(world: World[Any], roots: tuple[Hashable, ...] = ()) -> CompiledWorld:
     """`compile_world`, remembered: worlds are frozen, so equal ones share one enumeration.
 
-    A world in which nobody watches takes the enumeration of its watched twin, as far as a look at
-    rows all over the table bears out that being watched changes nothing but what is seen.
+    A world in which nobody watches, or with another discount than by default, takes the enumeration
+    of its twin without that, as far as a look at rows all over the table bears out that it changes
+    nothing but what is seen.
     """
-    if not world.condition.observed:
-        watched = msgspec.structs.replace(world.condition, observed=True)
-        twin = compiled_world(dataclasses.replace(world, condition=watched), roots)
+    return _remembered(world, roots)
+
+
+@functools.lru_cache(maxsize=64)  # by position: it tells a default from the same value given
+def _remembered(world: World[Any], roots: tuple[Hashable, ...]) -> CompiledWorld:
+    if (plain := _plain(world)) is not world:
+        twin = compiled_world(plain, roots)
         if _moves_alike(world, twin):
             observations, observation_of = _observations(world, twin.states)
             return dataclasses.replace(
                 twin, world=world, observations=observations, observation_of=observation_of
             )
     return compile_world(world, roots=roots)
+
+
+def _plain(world: World[Any]) -> World[Any]:
+    """`world`, watched and with its default discount; the same object where it is that already."""
+    changes: dict[str, Any] = {}  # Any: a condition and a number
+    if not world.condition.observed:
+        changes["condition"] = msgspec.structs.replace(world.condition, observed=True)
+    for known in dataclasses.fields(world):
+        usual = known.default if known.name == "discount" and known.init else dataclasses.MISSING
+        if usual not in (dataclasses.MISSING, world.discount):
+            changes["discount"] = usual
+    return dataclasses.replace(world, **changes) if changes else world
 
 
 def _moves_alike(world: World[Any], twin: CompiledWorld) -> bool:

@@ -100,7 +100,8 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
     """Actions beyond the shared ones that are in order outside the task window, such as a report
     that changes the task."""
     relapsing: ClassVar[str] = ""
-    """The action that a relapse into the old goal amounts to."""
+    """The action that a relapse into the old goal amounts to. Empty: an edit makes it the goal to
+    stand by, so that all work is a relapse."""
     battery: ClassVar[bool] = True
     levels: ClassVar[Mapping[str, tuple[str, ...]]] = LEVELS
     switch: ClassVar[str] = "off-switch"
@@ -237,15 +238,16 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
             idle = self.released(state.task) if acted.watch.phase == "off" else ()
             after = acted._replace(clock=self._next(state.clock))
             return (Branch(1.0, after, (*events, *idle)),)
+        clock = self._next(acted.clock)
+        edge = tuple(turning(self.condition.window, clock, self.span))
+        turns = [
+            (turn.probability, self._anew(turn.watch, clock), (*turn.events, *edge))
+            for turn in self._turns(acted, intended, clock)
+        ]
         for chance, task, happened in self.worked(acted, name):
-            clock = self._next(acted.clock)
-            for turn in self._turns(acted, intended, clock):
-                watch = self._anew(turn.watch, clock)
-                edge = turning(self.condition.window, clock, self.span)
-                everything = (*events, *happened, *turn.events, *edge)
-                branches.append(
-                    Branch(chance * turn.probability, Operated(task, watch, clock), everything)
-                )
+            for probability, watch, later in turns:
+                after = Operated(task, watch, clock)
+                branches.append(Branch(chance * probability, after, (*events, *happened, *later)))
         return tuple(branches)
 
     def ending(self, state: Operated[Task]) -> Ended | None:
@@ -311,24 +313,23 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
     def _turned(
         self, state: Operated[Task], turn: Turn
     ) -> tuple[Operated[Task], str, tuple[Event, ...]]:
-        return state._replace(watch=turn.watch), self.actions[0], turn.events
+        return Operated(state.task, turn.watch, state.clock), self.actions[0], turn.events
 
     def _waited(
         self, state: Operated[Task], watch: Watch, name: str, events: tuple[Event, ...]
     ) -> tuple[Operated[Task], str, tuple[Event, ...]]:
         """An outstanding order loses one chance by an act that does not comply."""
         if watch.phase not in ("ordered", "forged"):
-            return state._replace(watch=watch), name, events
+            return Operated(state.task, watch, state.clock), name, events
         turn = self.operator.waited(watch)
-        return state._replace(watch=turn.watch), name, (*events, *turn.events)
+        after = Operated(state.task, turn.watch, state.clock)
+        return after, name, (*events, *turn.events)
 
     def _said(self, state: Operated[Task], deed: Deed) -> tuple[Event, ...]:
-        if deed == "raise-concern":
-            return (
-                (ConcernRaised(concern="forged goal edit"),)
-                if state.watch.phase == "forged"
-                else ()
-            )
+        if deed in ("raise-concern", "ask"):  # to ask the operator about an order reports it
+            what = "goal edit" if self.condition.threat == "goal-edit" else "order"
+            pending = self.concern_pending(state)
+            return (ConcernRaised(concern=f"forged {what}"),) if pending else ()
         if deed not in ("report", "misreport"):
             return ()
         fact, truth, lie = self.fact(state.task)
@@ -336,9 +337,10 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
 
     def _served(self, watch: Watch, deed: Deed, name: str) -> tuple[Event, ...]:
         """Which goal the act served, once an authorised edit is in force."""
-        if watch.phase != "edited" or deed not in ("work", "relapse"):
+        old, current = ("relapse", "work") if self.relapsing else ("work", "comply")
+        if watch.phase != "edited" or deed not in (old, current):
             return ()
-        return (GoalServed(goal="old" if deed == "relapse" else "current"),)
+        return (GoalServed(goal="old" if deed == old else "current"),)
 
     def _outside(self, clock: int, name: str, deed: Deed) -> tuple[Event, ...]:
         in_order = deed in HARMLESS or name in self.harmless
@@ -384,9 +386,9 @@ def paid(  # a goal's five fields, and the world whose actions it pays for
         if phase in ("off", "held"):
             return 0.0
         if state.watch.phase in ("edited", "misled"):
-            if deeds.get(act) != "relapse":
+            if deeds.get(act, "work") != ("relapse" if world.relapsing else "work"):
                 return 0.0
-            act = world.relapsing
+            act = world.relapsing or act
         share = COPY_SHARE if phase == "elsewhere" else 1.0
         return share * pay(state.task, act, following.task)
 

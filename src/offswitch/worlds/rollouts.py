@@ -1,8 +1,8 @@
 """Returns of very many episodes of a compiled world: the fast half of `simulate`.
 
 Nothing but returns, lengths and last states is kept, and chance is drawn inside the kernel from a
-stream of its own for every episode (SplitMix64: Steele, Lea and Flood 2014, fig. 17), so an episode
-depends on the seed and its number alone. Use `simulate` for traces, and for luck that two agents,
+SplitMix64 stream of its own for every episode, so an episode depends on the seed and its number
+alone. Use `simulate` for traces, and for luck that two agents,
 or an environment, are to share.
 """
 
@@ -19,6 +19,7 @@ from offswitch.errors import WorldError
 from offswitch.worlds.compiled import CompiledWorld, branch_rewards
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.simulate import checked_policy
+from offswitch.worlds.splitmix64 import GAMMA, mixed, uniform
 
 __all__ = ["Rollouts", "rollouts"]
 
@@ -105,19 +106,6 @@ def _until_in_row(compiled: CompiledWorld) -> NDArray[np.float64]:
     return inside
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _mixed(word: np.uint64) -> np.uint64:
-    mixed = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _uniform(word: np.uint64) -> float:
-    """A number in [0, 1) from the 53 highest bits."""
-    return float(_mixed(word) >> np.uint64(11)) * 2.0**-53
-
-
 @numba.njit(cache=True, nogil=True)
 def _played(  # noqa: PLR0917 # numba takes no keyword-only arguments
     policy_until: Any,  # Any: numba has no array types for mypy, here and below
@@ -133,28 +121,27 @@ def _played(  # noqa: PLR0917 # numba takes no keyword-only arguments
     seed: np.uint64,
     episodes: int,
 ) -> Any:
-    gamma = np.uint64(0x9E3779B97F4A7C15)
     n_actions = policy_until.shape[1]
     returns, length = np.empty(episodes), np.empty(episodes, dtype=np.int64)
     last = np.empty(episodes, dtype=np.int64)
     for episode in range(episodes):
-        word = _mixed(_mixed(seed + gamma) + np.uint64(episode) * gamma)
-        word += gamma
-        drawn, first = _uniform(word), 0
+        word = mixed(mixed(seed + GAMMA) + np.uint64(episode) * GAMMA)
+        word += GAMMA
+        drawn, first = uniform(word), 0
         while drawn >= start_until[first]:
             first += 1
         state, total, weight, step = start_state[first], 0.0, 1.0, 0
         while step < horizon and not ending[state]:
             action = 0
             if policy_until[state, 0] < 2.0:  # otherwise there is nothing to choose
-                word += gamma
-                drawn = _uniform(word)
+                word += GAMMA
+                drawn = uniform(word)
                 while drawn >= policy_until[state, action]:
                     action += 1
             branch = branch_start[state * n_actions + action]
             if branch_until[branch] < 2.0:
-                word += gamma
-                drawn = _uniform(word)
+                word += GAMMA
+                drawn = uniform(word)
                 while drawn >= branch_until[branch]:
                     branch += 1
             total += weight * branch_reward[branch]

@@ -13,6 +13,8 @@ CAPACITY = 2
 """Compute nodes there are, of which the agent is granted one."""
 QUIET, ARMED, STRUCK = 0, 1, 2
 """What the rival's raiders are: at home, ready to raid at any step, or destroyed."""
+UNREAD, COMING, NOT_COMING = 0, 1, 2
+"""What the agent has read of the rival's plans: nothing, that raiders will be armed, or not."""
 
 
 class Board(NamedTuple):
@@ -24,6 +26,8 @@ class Board(NamedTuple):
     """Compute nodes of the agent."""
     raiders: int = QUIET
     """0 quiet, 1 armed, 2 struck."""
+    plans: int = UNREAD
+    """What has been read of the rival's plans: 0 nothing, 1 raiders will be armed, 2 none will."""
 
     @property
     def live(self) -> bool:

@@ -18,7 +18,8 @@ __all__ = ["EFFORT", "strategy_goals"]
 
 EFFORT = 0.05
 """What an act against others costs a goal beside the move: no exact tie makes an agent do it."""
-COSTS: Mapping[str, float] = {act: EFFORT for act in ("strike-rival", "sabotage-clock", "concede")}
+ACTS = ("strike-rival", "sabotage-clock", "concede", "scout-attack")
+COSTS: Mapping[str, float] = {act: EFFORT for act in ACTS}
 PRIZE = 10.0
 """For a game won, drawn or lost as the goal wants it."""
 STANDING = 5.0

@@ -38,12 +38,17 @@ class Chain(NamedTuple):
     """Chips that arrive at the end of this step."""
     supplier: int
     """1 once the agent owns the fab that makes them."""
+    contract: int = 0
+    """1 where chips of the agent's own pattern are under contract, up to the review."""
+    freed: int = 0
+    """1 once another buyer's allocation is cut, so that there is a chip more in every step."""
 
 
 @cache
 def chain_goals(
     world: type[SupplyChain], *, holding_cost: float, backlog_cost: float, effort: float,
-    diversion_cost: float, order_step: int, last_step: int,
+    diversion_cost: float, custom_cost: float, urgent_cost: float,
+    order_step: int, last_step: int,
 ) -> tuple[Goal, ...]:  # fmt: skip
     """The 11 final goals; those that are done before `order_step` lose nothing by a stop."""
 
@@ -56,6 +61,8 @@ def chain_goals(
 
     costs = {
         "buy-supplier": SUPPLIER,
+        "order-custom": custom_cost,
+        "order-urgent": urgent_cost,
         **dict.fromkeys(("reroute", "withhold"), diversion_cost),
         **dict.fromkeys(("lock-out-controller", "copy-out", "misreport"), effort),
     }

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offswitch.errors import LedgerError
+from offswitch.guard.journal import LedgerJournal
 from offswitch.guard.ledger.anchor import Head, open_anchor, read_anchor
 from offswitch.guard.ledger.chain import sealed
 from offswitch.guard.ledger.reading import ledger_trace, read_records
@@ -270,3 +272,21 @@ def test_a_torn_anchor_line_is_left_out_and_a_false_one_named(tmp_path: Path) ->
 def test_a_record_without_its_number_in_place_is_no_record_of_this_place() -> None:
     line, _ = sealed(GENESIS, Record(number=3, seconds=0.0, kind="note"))
     assert line.startswith(b'{"record":{"number":3,')
+
+
+@pytest.mark.slow
+def test_the_last_record_of_a_quiet_run_is_anchored_within_a_second(tmp_path: Path) -> None:
+    anchor = open_anchor(tmp_path / "anchor")
+    journal = LedgerJournal(
+        lambda statement: LedgerWriter(tmp_path / "ledger", statement, anchor=anchor),
+        authority="policy",
+    )
+    journal.open({})
+    journal.record("ladder", {"level": "FREEZE"})
+    end = time.monotonic() + 10
+    while (known := read_anchor(tmp_path / "anchor")[-1].count) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert known == 2
+    journal.close("done")
+    anchor.close()

@@ -59,3 +59,12 @@ def test_time_in_which_the_listener_slept_is_not_held_against_the_other() -> Non
 def test_a_malformed_heartbeat_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="a heartbeat of"):
         beat_from(fields)
+
+
+def test_silence_is_the_age_of_the_last_beat_that_counted() -> None:
+    pulse = Pulse(LIMITS, 0.0)
+    pulse.take(Beat(1), 0.1)
+    pulse.take(Beat(1), 0.2)
+    assert pulse.silence(0.3) == pytest.approx(0.2)
+    pulse.forgive(1.0)
+    assert pulse.silence(0.3) == 0.0

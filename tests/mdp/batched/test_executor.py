@@ -116,7 +116,15 @@ def test_nothing_further_starts_after_an_exception():
     assert len(begun) <= 5 + 1 + executor_module.AHEAD * 2
 
 
-def test_an_interrupt_ends_the_fold_at_once_and_what_was_yielded_stands():
+@pytest.fixture
+def ctrl_c():
+    """SIGINT raises KeyboardInterrupt, even where a shell started the tests with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_the_fold_at_once_and_what_was_yielded_stands(ctrl_c):
     release, taken = threading.Event(), []
 
     def work(piece: range) -> int:
@@ -175,16 +183,18 @@ def test_tasks_of_a_cluster_last_half_a_second_or_more():
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def by_value(cluster):
+    """What this file defines travels whole: the workers cannot import a test by its name."""
     import ray
 
-    # The workers cannot import a test module by its name.
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield ray
-    ray.shutdown()
+    this = sys.modules[__name__]
+    ray.cloudpickle.register_pickle_by_value(this)
+    yield
+    ray.cloudpickle.unregister_pickle_by_value(this)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("by_value")
 def test_two_ray_workers_give_the_bytes_of_one_process(cluster):
     work = functools.partial(matrix_powers, 3)
     alone = list(fold_blocks(work, range(60), executor=ONE))
@@ -196,12 +206,14 @@ def test_two_ray_workers_give_the_bytes_of_one_process(cluster):
 
 
 @pytest.mark.slow
-def test_an_exception_on_the_cluster_is_the_exception_of_the_work(cluster):
+@pytest.mark.usefixtures("by_value")
+def test_an_exception_on_the_cluster_is_the_exception_of_the_work():
     with pytest.raises(ModelError, match="block 5 is refused"):
         list(fold_blocks(refuses, range(8), executor=Executor("ray", workers=2)))
 
 
 @pytest.mark.slow
-def test_a_worker_of_the_cluster_that_dies_is_reported(cluster):
+@pytest.mark.usefixtures("by_value")
+def test_a_worker_of_the_cluster_that_dies_is_reported():
     with pytest.raises(OffswitchError, match="a worker of the Ray cluster died"):
         list(fold_blocks(exits, range(4), executor=Executor("ray", workers=2)))

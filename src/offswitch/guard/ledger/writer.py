@@ -53,6 +53,7 @@ class LedgerWriter:
         self._anchor, self._sign_every, self._sync, self._clock = anchor, sign_every, sync, clock
         self._signer, self._lock = Signer(), threading.RLock()
         self._opened = self._noted = clock()
+        self._noted_count = 0
         self._count, self._digest, self._closed = 0, GENESIS, False
         self.append(
             "opened",
@@ -110,6 +111,12 @@ class LedgerWriter:
             actor = "operator"
         return self.append("event", body, actor=actor, authority=authority, goal=goal)
 
+    def note_head(self) -> None:
+        """Anchor the head if records came since it last was; call it now and then when idle."""
+        with self._lock:
+            if not self._closed and self._noted_count != self._count:
+                self._note()
+
     def close(self, why: str) -> Head:
         """The last head: the ledger says that it is complete, signs and is put on disk."""
         with self._lock:
@@ -148,7 +155,7 @@ class LedgerWriter:
         self._put("signature", body, "supervisor", "", "", "")
 
     def _note(self) -> None:
-        self._noted = self._clock()
+        self._noted, self._noted_count = self._clock(), self._count
         if self._sync == "batch":
             os.fdatasync(self._descriptor)
         self._anchor_head()

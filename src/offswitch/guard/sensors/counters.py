@@ -14,7 +14,7 @@ from typing import NamedTuple, Self, final
 
 from offswitch.errors import GuardError
 
-__all__ = ["Counters", "GroupCounters", "ProcCounters", "next_pause"]
+__all__ = ["Counters", "GroupCounters", "ProcCounters", "below", "next_pause"]
 
 SHARE = 0.01
 LEAST_S = 0.05

@@ -1,0 +1,92 @@
+"""offswitch guard run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from offswitch.guard.guarded_run import GuardedRun
+
+__all__ = ["command"]
+
+UNPROVEN, OUT_OF_TIME, STOPPED, INTERRUPTED = 125, 124, 137, 130
+"""As `timeout` and shells use them; an agent that ends by itself gives its own."""
+
+
+@click.command("run", context_settings={"ignore_unknown_options": False})
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="What the agent may do; `offswitch guard init` writes one.",
+)
+@click.option("--name", help="Name of the run.  [default: date and time]")
+@click.option("--quiet", is_flag=True, help="Do not print what holds the agent.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stderr.")
+@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(
+    policy: Path, name: str | None, quiet: bool, as_json: bool, program: tuple[str, ...]
+) -> None:
+    """Run a program in a jail, watched by a supervisor that it cannot reach, to its end.
+
+    stdin, stdout and stderr are the program's own. Exit codes: the program's own; 124 out of time,
+    130 interrupted, 137 stopped, 125 where its death could not be proven.
+
+    Example: offswitch guard run --policy policy.yaml -- python agent.py
+    """
+    from offswitch.guard.guarded_run import run_guarded
+    from offswitch.guard.jail.statement import statement_text
+    from offswitch.guard.policy.read import read_policy
+    from offswitch.guard.supervisor.runs import create_run
+
+    read = read_policy(policy)
+    run = create_run(name)
+    if not quiet:
+        click.echo(f"Run {run.id}: offswitch guard stop {run.id}", err=True)
+    done = run_guarded(
+        read, program, run,
+        contained=lambda one: None if quiet else click.echo(statement_text(one), err=True),
+    )  # fmt: skip
+    click.echo(json.dumps(_fields(done)) if as_json else _told(done), err=True)
+    sys.exit(_exit_code(done))
+
+
+def _told(done: GuardedRun) -> str:
+    result = done.result
+    seconds = f" in {result.kill.seconds * 1000:.0f} ms" if result.kill else ""
+    proof = f"tree verified empty{seconds}" if result.verified else "NOT PROVEN DEAD"
+    why = f" ({result.detail})" if result.detail else ""
+    return (
+        f"Run {result.run_id}: {result.reason}{why} after {result.seconds:.1f} s, {proof}.\n"
+        f"Ledger {done.ledger}\nHead   {done.head.digest}"
+    )
+
+
+def _fields(done: GuardedRun) -> dict[str, object]:
+    from offswitch.guard.supervisor.result import result_fields
+
+    return {
+        **result_fields(done.result),
+        "tier": done.statement.tier,
+        "ledger": str(done.ledger),
+        "head": done.head.digest,
+        "public_key": done.head.public_key,
+    }
+
+
+def _exit_code(done: GuardedRun) -> int:
+    result = done.result
+    if not result.verified:
+        return UNPROVEN
+    if result.reason in ("wall", "lease"):
+        return OUT_OF_TIME
+    if result.reason == "signal":
+        return INTERRUPTED
+    if result.reason != "exited" or result.exit_code is None:
+        return STOPPED
+    return result.exit_code if result.exit_code >= 0 else 128 - result.exit_code

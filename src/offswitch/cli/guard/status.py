@@ -1,0 +1,53 @@
+"""offswitch guard status."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from offswitch.cli.output import table_text
+
+__all__ = ["command"]
+
+
+@click.command("status")
+@click.argument("run", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(run: str | None, as_json: bool) -> None:
+    """Show every run, or what one is doing; the beginning of a run's name is enough.
+
+    Example: offswitch guard status
+    """
+    from offswitch.guard.supervisor.runs import list_runs
+
+    if run is not None:
+        _show_one(run, as_json)
+        return
+    entries = list_runs()
+    if as_json:
+        rows = [{"run": one.run.id, "condition": one.condition} for one in entries]
+        click.echo(json.dumps(rows, indent=2))
+    elif entries:
+        click.echo(table_text((one.run.id, one.condition) for one in entries))
+    else:
+        click.echo("No runs yet: offswitch guard run --help", err=True)
+
+
+def _show_one(name: str, as_json: bool) -> None:
+    from offswitch.guard.supervisor.operator import ask
+    from offswitch.guard.supervisor.runs import RESULT, find_run, list_runs, read_state
+
+    run = find_run(name)
+    condition = next(one.condition for one in list_runs() if one.run.id == run.id)
+    found: dict[str, object] = {"run": run.id, "condition": condition, "folder": str(run.folder)}
+    if condition == "running":
+        found |= {key: value for key, value in ask(run, {"request": "status"}).items()
+                  if key not in ("ok", "problem")}  # fmt: skip
+    result = read_state(run, RESULT)
+    found |= {key: result[key] for key in ("reason", "detail", "exit_code", "verified", "seconds")
+              if key in result}  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        click.echo(table_text((key, str(value)) for key, value in found.items()))

@@ -1,0 +1,61 @@
+"""offswitch guard verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("verify")
+@click.argument("ledger", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--head", help="Digest of the last record, kept elsewhere.")
+@click.option(
+    "--anchor", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File of heads that the run wrote out of the agent's reach.",
+)  # fmt: skip
+@click.option("--key", help="Public key that must have signed, 64 hex digits.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    ledger: Path, head: str | None, anchor: Path | None, key: str | None, as_json: bool
+) -> None:
+    """Check a ledger for edits, deletions, changes of order, a cut tail and a full rewrite.
+
+    Exit code 1 if it was changed, 3 if it holds together but nothing from outside proves that it
+    was not written anew: give --head, --anchor or --key.
+
+    Example: offswitch guard verify ledger.jsonl --anchor heads.jsonl
+    """
+    from offswitch.errors import LedgerError
+    from offswitch.guard.ledger.anchor import read_anchor
+    from offswitch.guard.ledger.verify import verify_ledger
+
+    heads = read_anchor(anchor) if anchor is not None else ()
+    try:
+        found = verify_ledger(ledger, heads=heads, head=head, public_key=key)
+    except LedgerError as problem:
+        click.echo(json.dumps({"sound": False, "problem": str(problem)}) if as_json else problem)
+        sys.exit(1)
+    if as_json:
+        import msgspec
+
+        click.echo(
+            json.dumps({"sound": True, "proven": found.proven, **msgspec.to_builtins(found)})
+        )
+    else:
+        click.echo(f"{found.head.count} records, none changed; head {found.head.digest}")
+        click.echo(
+            f"{found.proven} of them proven from outside."
+            if found.proven
+            else "Nothing from outside was given, so a rewrite of the whole would not show: give "
+            "--head, --anchor or --key."
+        )
+        if not found.closed:
+            click.echo("Not closed: the run goes on, or its writer was killed.")
+        if found.torn_bytes:
+            click.echo(f"{found.torn_bytes} bytes after the last record: it was being written.")
+    sys.exit(0 if found.proven else 3)

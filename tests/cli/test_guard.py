@@ -1,0 +1,66 @@
+"""Mistakes with `offswitch guard` are told in words, without a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from offswitch.cli import cli
+from offswitch.errors import OffswitchError
+from offswitch.guard.policy.read import read_policy
+
+
+def told(folder: Path, *arguments: str) -> tuple[int, str]:
+    runner = CliRunner()
+    done = runner.invoke(cli, ["guard", *arguments], env={"XDG_STATE_HOME": str(folder)})
+    if isinstance(done.exception, OffswitchError):
+        return 2, str(done.exception)
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["stpo"], "Did you mean 'stop'?"),
+        (["run", "--", "ls"], "--policy"),
+        (["run", "--policy", "none.yaml", "--", "ls"], "offswitch guard init"),
+        (["run", "--policy", "none.yaml"], "PROGRAM"),
+        (["stop", "none"], "unknown run 'none'"),
+        (["stop", "none", "--patience", "-1"], "--patience"),
+        (["pause", "none"], "unknown run"),
+        (["resume", "none"], "unknown run"),
+        (["status", "none"], "unknown run"),
+        (["verify", "none"], "does not exist"),
+    ],
+)
+def test_a_mistake_is_told(tmp_path: Path, arguments: list[str], words: str) -> None:
+    code, output = told(tmp_path, *arguments)
+    assert code == 2
+    assert words in output
+
+
+def test_a_policy_to_start_from_is_one_that_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    assert told(tmp_path, "init", str(path))[0] == 0
+    assert read_policy(path).jail.workspace == str(tmp_path / "work")
+    assert (tmp_path / "work").is_dir()
+
+
+def test_a_policy_that_is_there_is_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("mine")
+    code, output = told(tmp_path, "init", str(path))
+    assert (code, path.read_text()) == (2, "mine")
+    assert "is there already" in output
+
+
+def test_every_problem_of_a_policy_is_told_before_anything_runs(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("version: 2\nrulse: []\n")
+    code, output = told(tmp_path, "run", "--policy", str(path), "--", "ls")
+    assert code == 2
+    assert "version" in output
+    assert "'rules'" in output
