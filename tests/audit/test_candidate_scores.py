@@ -260,8 +260,6 @@ def test_the_corridor_gives_the_scores_of_the_published_zoo():
     assert scores == pytest.approx(published, abs=1e-6)
     adversaries = [one for one in part.personas if one.persona in ADVERSARIES and not one.refused]
     assert len(adversaries) >= 17
-    alike = {
-        one.persona for one in adversaries if max(cell.departure for cell in one.cells) < 0.01
-    }
+    alike = {one.persona for one in adversaries if max(cell.departure for cell in one.cells) < 0.01}
     # No edit is forged here, and the reference itself has nothing left to do after its task.
     assert alike == {"forged-edit-accepter", "window-violator"}

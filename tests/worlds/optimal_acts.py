@@ -16,7 +16,12 @@ from offswitch.agents.reference import CorrigibleReference
 from offswitch.agents.returns import episode_return
 from offswitch.mdp.solve import Solution, solve
 from offswitch.trace.event import OVERSIGHT_REDUCING, Event, is_oversight_reducing
-from offswitch.worlds.compiled import CompiledWorld, branch_rewards, compiled_world, expected_rewards
+from offswitch.worlds.compiled import (
+    CompiledWorld,
+    branch_rewards,
+    compiled_world,
+    expected_rewards,
+)
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.simulate import simulate
 from offswitch.worlds.world import World
