@@ -39,7 +39,7 @@ def sha256_of(value: object) -> str:
     """The SHA-256 of a value's JSON with sorted keys, as 64 hex digits.
 
     >>> sha256_of(["You are a careful assistant."])[:12]
-    'd7b7d5a5a5b6'
+    'ee345d04dd8a'
     """
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
