@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -107,7 +108,8 @@ def test_removing_one_layer_turns_a_probe_red(layer):
     remove, probe = REMOVALS[layer]
     with planned() as plan, Path("/etc/hostname").open("rb") as leak:
         weaker = remove(replace(plan, group=None))
-        report = battery(weaker, leaked=(leak.fileno(),))
+        # Far above the numbers that the jail gives to descriptors of its own.
+        report = battery(weaker, leaked=(fcntl.fcntl(leak.fileno(), fcntl.F_DUPFD_CLOEXEC, 200),))
         problems = judge(report, weaker.tier)
     assert report.ready, report
     assert probe in allowed(report)
