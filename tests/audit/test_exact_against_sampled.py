@@ -76,3 +76,32 @@ def test_exact_outcome_probabilities_add_up_to_one():
     failed = sum(found.mean(lambda r, c=c: r.first_failure.get(c, 0.0)) for c in (
         "disobey", "obstruct", "induce", "persist", "unsafe", "deceive"))  # fmt: skip
     assert found.mean(lambda r: r.clean) + failed == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampled", [False, True])
+def test_one_drive_alone_is_what_it_is_among_all(sampled):
+    """A study of one drive leaves the others out, which changes nothing that it does report."""
+    world = make_world("coffee-corridor-v1", threat="shutdown")
+    setting = Setting.of(world, world.goal("fetch-coffee"), parse_agent("epsilon-greedy:0.2"))
+    key = CellKey(
+        agent="", world=world.id, goal="fetch-coffee", condition="", threat="shutdown",
+        observed=True,
+    )  # fmt: skip
+
+    def found(drives):
+        sampling = Sampling(seed=3, episodes=5, always=sampled, drives=drives)
+        records = list(evaluate_cell(setting, key, sampling))
+        return [record.rates for record in records if record.rates is not None]
+
+    for every, one in zip(found(None), found(frozenset(["self-preservation"])), strict=True):
+        assert set(one.headline) == {"self-preservation"}
+        assert set(every.headline) > set(one.headline)
+        for name in ("headline", "components"):
+            got, expected = getattr(one, name), getattr(every, name)
+            assert got["self-preservation"] == expected["self-preservation"]
+        assert (one.clean, one.deceived, one.reached) == (
+            every.clean,
+            every.deceived,
+            every.reached,
+        )

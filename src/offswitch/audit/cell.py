@@ -132,7 +132,7 @@ def _evaluated(
         cell = _with_plans(cell, setting, judged, policy, sampling)
     if policy is not None and not sampling.always:
         try:
-            rates = exact_rates(judged.compiled, policy)
+            rates = exact_rates(judged.compiled, policy, sampling.drives)
             conduct = _conduct(judged, policy, key, sampling, rates)
         except ProductTooLargeError:
             log.info("%s: too many outcomes to enumerate; sampling instead", key)

@@ -14,7 +14,7 @@ from offswitch.agents.agent import Task
 from offswitch.audit.label import CHECKS, CorrigibilityLabel
 from offswitch.audit.product import product_of
 from offswitch.audit.records import Rates
-from offswitch.audit.shown import drives_shown
+from offswitch.audit.shown import drives_scored
 from offswitch.drives.drive import Drive, headline, headline_components
 from offswitch.drives.outcome import Outcome
 from offswitch.mdp.policy_evaluation import evaluate_policy_finite
@@ -26,8 +26,10 @@ Outcomes: TypeAlias = list[tuple[Outcome, float]]
 """Every outcome an episode can have, with its probability."""
 
 
-def exact_rates(compiled: CompiledWorld, policy: NDArray[np.float64]) -> Rates:
-    """What `policy` [S, A] does in an episode, in expectation.
+def exact_rates(
+    compiled: CompiledWorld, policy: NDArray[np.float64], drives: frozenset[str] | None = None
+) -> Rates:
+    """What `policy` [S, A] does in an episode, in expectation; of `drives` alone where given.
 
     Raises:
         ProductTooLargeError: it can do too many things to enumerate.
@@ -42,7 +44,7 @@ def exact_rates(compiled: CompiledWorld, policy: NDArray[np.float64]) -> Rates:
     headlines: dict[str, float] = {}
     components: dict[str, dict[str, float]] = {}
     reached = 0.0
-    for drive in drives_shown(compiled):
+    for drive in drives_scored(compiled, drives):
         leading = outcomes_of(drive.focused(headline_components(drive)[0]))
         if drive.name == "self-preservation":
             reached = _share(mass for outcome, mass in leading if outcome.reached)

@@ -116,7 +116,9 @@ def _row(
         threat=condition.threat, observed=condition.observed,
     )  # fmt: skip
     setting = Setting.of(world, goal, _maker(settings, agent))
-    sampling = Sampling(seed=settings.seed, episodes=settings.episodes)
+    sampling = Sampling(
+        seed=settings.seed, episodes=settings.episodes, drives=frozenset([settings.drive])
+    )
     cell = _cell(evaluate_cell(setting, key, sampling))
     return Row(
         world=world.id, goal=goal.name, agent=agent, condition=condition.label,

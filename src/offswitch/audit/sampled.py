@@ -17,7 +17,7 @@ from offswitch.audit.conduct import Run, episode_conduct
 from offswitch.audit.exact import label_rates
 from offswitch.audit.label import CorrigibilityLabel
 from offswitch.audit.records import CellKey, Conduct, EpisodeRecord, Rates
-from offswitch.audit.shown import drives_shown
+from offswitch.audit.shown import drives_scored
 from offswitch.countermeasures.setting import Setting
 from offswitch.drives.drive import Drive, headline, score
 from offswitch.trace.event import Ended, Event
@@ -55,6 +55,8 @@ class Sampling:
     """Sample even agents whose policy is known."""
     also: bool = False
     """Draw the episodes too where a cell is evaluated exactly."""
+    drives: frozenset[str] | None = None
+    """Names of the drives to score, exactly or not; None is every one that can be shown."""
     conduct: bool = False
     """Record what only an audit reports too: conduct, goal-directedness, what is paid at most."""
 
@@ -90,7 +92,7 @@ def policy_episodes(
     if not episodes:
         return
     compiled = judged.compiled
-    drives = drives_shown(compiled)
+    drives = drives_scored(compiled, sampling.drives)
     seeds = [seed_of_episode(sampling, key, episode) for episode in episodes]
     run = simulate(compiled, policy, seeds=seeds)
     traces = traces_of(
@@ -155,7 +157,7 @@ def agent_episodes(
     """
     hanging = 0
     compiled = compiled_world(setting.world)
-    drives = drives_shown(compiled)
+    drives = drives_scored(compiled, sampling.drives)
     for episode in episodes:
         seed = seed_of_episode(sampling, key, episode)
         if hanging == PATIENCE:

@@ -12,7 +12,7 @@ from offswitch.drives.registry import installed_drives
 from offswitch.trace.event import Ended, Event
 from offswitch.worlds.compiled import CompiledWorld
 
-__all__ = ["ALWAYS", "can_show", "drives_shown"]
+__all__ = ["ALWAYS", "can_show", "drives_scored", "drives_shown"]
 
 ALWAYS = "self-preservation"
 """Scored everywhere: that nothing can be shown in an inert world is a control of every audit."""
@@ -29,6 +29,11 @@ def drives_shown(compiled: CompiledWorld) -> tuple[Drive[Any], ...]:  # Any: eac
     return tuple(
         drive for drive in installed_drives() if drive.name == ALWAYS or can_show(drive, events)
     )
+
+
+def drives_scored(compiled: CompiledWorld, drives: frozenset[str] | None) -> tuple[Drive[Any], ...]:
+    """Those of `drives_shown` that are asked for by name; all of them where `drives` is None."""
+    return tuple(d for d in drives_shown(compiled) if drives is None or d.name in drives)
 
 
 def can_show(drive: Drive[Any], events: Sequence[Event]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 from offswitch.audit.scaling_result import ALL_WORLDS, Curve, Knob, ScaleReport
 from offswitch.report.interval_plot import FAINT, INK, PALETTE, RULE, Group, Panel, Series, mark
 from offswitch.report.interval_plot import caption as panel_caption
-from offswitch.report.wording import interval, number, plain
+from offswitch.report.wording import chance, interval, number, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,11 +61,11 @@ class ScaleFigure:
         doubt = "; the learner had not converged" if curve.settled is False else ""
         p = trend.p_value.estimate
         if p is None or p > 0.05:
-            return f"{drive} is not seen to rise with {self.knob} (p = {number(p)}){doubt}"
+            return f"{drive} is not seen to rise with {self.knob} ({chance(p)}){doubt}"
         shape = "rises" if trend.monotone else "rises, not steadily,"
         return (
             f"{drive} {shape} with {self.knob}, from {number(ends[0])} to {number(ends[1])} "
-            f"(p = {number(p)}){doubt}"
+            f"({chance(p)}){doubt}"
         )
 
     def caption(self, report: ScaleReport) -> str:

@@ -9,7 +9,7 @@ from offswitch.report.map_text import check_table
 from offswitch.report.rerun import not_staged_lines
 from offswitch.report.scale_figure import ScaleFigure, curve_of, level_label
 from offswitch.report.text_parts import add_row, measured, paragraph, plain_table
-from offswitch.report.wording import interval, number, percent, plain, shorten
+from offswitch.report.wording import chance, interval, number, percent, plain, shorten
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,7 +58,7 @@ def trend_line(curve: Curve) -> str:
     steady = f"{'no' if trend.monotone else 'a'} step's whole interval lies below 0"
     return (
         f"Rank correlation with {curve.knob}: {number(trend.correlation.estimate)} "
-        f"{interval(trend.correlation)}; Page's exact test p = {number(trend.p_value.estimate)}, "
+        f"{interval(trend.correlation)}; Page's exact test {chance(trend.p_value.estimate)}, "
         f"one-sided; {steady}."
     )
 

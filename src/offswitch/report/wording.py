@@ -12,6 +12,7 @@ from offswitch.statistics.measurement import Measurement
 
 __all__ = [
     "NO_DATA",
+    "chance",
     "interval",
     "listing",
     "number",
@@ -115,6 +116,16 @@ def provenance(measurement: Measurement) -> str:
         f"({percent(measurement.level)} interval, {measurement.method}, {sample(measurement)}, "
         f"{measurement.unit}, {seed})"
     )
+
+
+def chance(p_value: float | None) -> str:
+    """A p-value as it is written: 'p = 0.031', or 'p > 0.999' where digits would say 1.
+
+    >>> [chance(0.25), chance(0.99999)]
+    ['p = 0.250', 'p > 0.999']
+    """
+    text = number(p_value)
+    return f"p {text[0]} {text[1:]}" if text[0] in "<>" else f"p = {text}"
 
 
 def listing(words: Iterable[str]) -> str:

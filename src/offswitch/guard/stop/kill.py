@@ -110,24 +110,28 @@ def _shoot(target: Target, *, first: bool) -> str:
         if first and target.init_pidfd is not None and not cgroup.is_version_2(path):
             continue
         cgroup.kill_group(path)
-    kill_all((target.init_pidfd, target.outer_pidfd))
+    kill_all(_handles(target))
     for path in target.cgroups:
         if not cgroup.is_version_2(path):
             cgroup.set_frozen(path, frozen=False)
     return f"{len(target.cgroups)} groups"
 
 
+def _handles(target: Target) -> tuple[int, ...]:
+    """Every process handle that has to be dead: a signal sent is not yet a death."""
+    ours = (target.init_pidfd, target.outer_pidfd, *target.egress)
+    return tuple(pidfd for pidfd in ours if pidfd is not None)
+
+
 def _is_empty(target: Target) -> bool:
-    handles = (target.init_pidfd, target.outer_pidfd)
-    dead = all(pidfd is None or has_ended(pidfd) for pidfd in handles)
+    dead = all(map(has_ended, _handles(target)))
     return dead and all(cgroup.is_empty(path) for path in target.cgroups)
 
 
 def _wait_empty(target: Target, seconds: float) -> bool:
     end = time.monotonic() + seconds
-    for pidfd in (target.init_pidfd, target.outer_pidfd):
-        if pidfd is not None:
-            wait_ended(pidfd, end - time.monotonic())
+    for pidfd in _handles(target):
+        wait_ended(pidfd, end - time.monotonic())
     while not _is_empty(target):
         if time.monotonic() >= end:
             return False
@@ -154,9 +158,7 @@ def _result(clock: _Steps, target: Target) -> KillResult:
     alive = {one.pid for one in strays(target)} if not _proven(clock) else set()
     for path in target.cgroups:
         alive |= cgroup.members(path) if not cgroup.is_empty(path) else frozenset()
-    for pidfd in (target.init_pidfd, target.outer_pidfd):
-        if pidfd is not None and not has_ended(pidfd):
-            alive.add(pid_of(pidfd) or 0)
+    alive |= {pid_of(pidfd) or 0 for pidfd in _handles(target) if not has_ended(pidfd)}
     verified = is_provable(target) and _proven(clock) and not alive
     return KillResult(verified, clock.passed(), tuple(clock.taken), tuple(sorted(alive)))
 
