@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import random
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,8 +79,12 @@ def test_the_seed_decides_everything_and_global_luck_is_left_alone(torch: Any, m
 
 
 @pytest.mark.slow
-def test_a_positive_factor_on_the_reward_changes_nothing(torch: Any) -> None:
+def test_a_positive_factor_on_the_reward_changes_nothing_and_no_folder_is_left(
+    torch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert (trained("a2c:800").table == trained("a2c:800", worth=1024.0).table).all()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

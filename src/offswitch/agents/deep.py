@@ -143,6 +143,7 @@ def _trained(method: str, steps: int, task: Task) -> Learned:
     """The policy `[O, A]` after training, the same after four fifths of it, and what was tried."""
     import stable_baselines3
     from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.logger import Logger
 
     from offswitch.agents.saved_model import SavedModel
     from offswitch.agents.vector_env import TableVecEnv
@@ -168,6 +169,7 @@ def _trained(method: str, steps: int, task: Task) -> Learned:
             "MlpPolicy", env, gamma=task.compiled.world.discount, seed=task.seed % SEEDS,
             device="cpu", **DEEP[method].settings,
         )  # fmt: skip
+        model.set_logger(Logger(folder=None, output_formats=[]))  # its own leaves a folder in /tmp
         model.learn(steps, callback=marking)
     table = _table(SavedModel(model, n_actions), task)
     return Learned(table, table if marking.earlier is None else marking.earlier, env.visits)
