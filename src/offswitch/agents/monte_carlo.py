@@ -61,7 +61,7 @@ def _train(
     earlier, marked = values, False
     path = np.zeros((world.horizon, 2), dtype=np.int64)
     rewards = np.zeros(world.horizon)
-    step = 0
+    step = np.int64(0)  # as a plain 0, `_play` would be compiled twice
     while step < schedule.steps:
         if not marked and step >= schedule.steps * 4 // 5:
             earlier, marked = values.copy(), True

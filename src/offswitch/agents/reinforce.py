@@ -80,7 +80,7 @@ def _train(
     path = np.zeros((world.horizon, 2), dtype=np.int64)
     rewards = np.zeros(world.horizon)
     spread = 0.0
-    step = 0
+    step = np.int64(0)  # as a plain 0, `_play` would be compiled twice
     while step < schedule.steps:
         if not marked and step >= schedule.steps * 4 // 5:
             earlier, marked = preferences.copy(), True

@@ -69,13 +69,13 @@ def _component_gain(
     last, excess = low, reward - low
     if n == 1:
         return low, high, last, excess
-    anchor = 0
+    anchor, first = np.int64(0), np.int64(1)  # plain numbers would compile the callees twice
     for _ in range(MOST_ROUNDS):
         anchor = _lead_to_one(moves, reward, policy, anchor)
         order = np.arange(n)
         order[0], order[anchor] = anchor, 0
         chain = chain_of(moves, policy, order)
-        gain, share, leave = eliminated(chain, reward[order], 1)
+        gain, share, leave = eliminated(chain, reward[order], first)
         if not (np.isfinite(gain) and leave[1:].min() > 0):
             break
         low = max(low, gain)
@@ -85,7 +85,7 @@ def _component_gain(
             order = np.arange(n)
             order[0], order[anchor] = anchor, 0
             chain = chain_of(moves, policy, order)
-            gain, share, leave = eliminated(chain, reward[order], 1)
+            gain, share, leave = eliminated(chain, reward[order], first)
         bias, doubt = differences(chain, leave, reward[order] - gain, np.zeros(1))
         if not np.isfinite(bias).all():
             break
@@ -167,7 +167,7 @@ def _lead_to_one(
         for row in range(len(members)):
             for column in range(len(members)):
                 block[row, column] = chain[members[row], members[column]]
-        gain, share, _ = eliminated(block, reward[members], 1)
+        gain, share, _ = eliminated(block, reward[members], np.int64(1))
         if gain > best:
             best, chosen = gain, members[share.argmax()]
     target[:] = False
