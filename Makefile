@@ -46,7 +46,7 @@ $(VENV)/.audit: $(VENV)/bin/python pyproject.toml constraints.txt
 # torch first: it must be the CPU build, or pip brings gigabytes of GPU packages with it.
 $(VENV)/.test: $(VENV)/.audit scripts/install_torch.py
 	$(BIN)/python scripts/install_torch.py
-	$(PIP) install -q -c constraints.txt -e '.[cluster,dev,guard,ops]'
+	$(PIP) install -q -c constraints.txt -e '.[cluster,dev,guard,llm,ops]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test

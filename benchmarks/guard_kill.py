@@ -12,15 +12,19 @@ The last two hold a tree as their users do, without a jail. Whoever is alive 0.3
 survivor, found by the environment it was started with; survivors are then killed, and a tree ends
 by itself 9 s after its start. The figures hold for trees of Python processes.
 
-Then the dead-man paths of a whole supervised run with 50 daemons: from the signal to the
-supervisor or the watchdog until the namespace is empty, at the default timeout of 250 ms.
+Then a freeze of 20 processes, by the group and by signals. Then the dead-man paths of a whole
+supervised run with 50 daemons: from the signal to the supervisor or the watchdog until the
+namespace is empty, at the default timeout of 250 ms.
 
-`python benchmarks/guard_kill.py [TRIALS [PEER_TRIALS [PATH_TRIALS]]]`; psutil for its row.
+`python benchmarks/guard_kill.py [TRIALS [PATH_TRIALS]] [--json]`, 100 of each unless told: some
+15 minutes; psutil for its row. Exit code 1 where the guard misses a target or leaves a survivor.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -30,6 +34,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any  # plain JSON values
 
 TESTS = Path(__file__).parents[1] / "tests" / "guard"
 sys.path[:0] = [str(TESTS / "stop"), str(TESTS / "supervisor")]
@@ -37,6 +42,7 @@ sys.path[:0] = [str(TESTS / "stop"), str(TESTS / "supervisor")]
 import fronts  # noqa: E402
 from trees import UNIFIED, group, hostile, jailed, writable_root  # noqa: E402
 
+from offswitch.guard.stop.freeze import freeze, thaw  # noqa: E402
 from offswitch.guard.stop.kill import kill_tree  # noqa: E402
 from offswitch.guard.stop.launch import Target  # noqa: E402
 from offswitch.guard.stop.pidfd import pid_of  # noqa: E402
@@ -44,6 +50,9 @@ from offswitch.guard.stop.processes import has_mark, living  # noqa: E402
 
 SETTLED_S = 0.3
 V2 = writable_root("cgroup.kill", UNIFIED)
+TARGETS_MS = {"200 daemons": (30.0, 150.0), "fork bomb ~300": (100.0, 500.0)}
+"""Median and 99th percentile to reach."""
+FREEZE_MS = 10.0
 TREES = {"200 daemons": ("daemons", 200, 200), "fork bomb ~300": ("bomb", 300, 200)}
 PATHS = [
     ("supervisor killed", "supervisor", signal.SIGKILL, 0.100),
@@ -123,54 +132,141 @@ def quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def row(tree: str, name: str, kill: Killer, trials: int) -> None:
+def spread(took: Sequence[float]) -> dict[str, float | None]:
+    """Milliseconds at the median, the 99th percentile and the most; None without any."""
+    names = {"p50_ms": 0.5, "p99_ms": 0.99, "max_ms": 1.0}
+    return {name: 1e3 * quantile(took, q) if took else None for name, q in names.items()}
+
+
+def kill_row(tree: str, name: str, kill: Killer, trials: int) -> dict[str, Any]:
     found = [killed(tree, kill, jail=name.endswith("namespace")) for _ in range(trials)]
     took = [seconds for _, seconds, _ in found if seconds is not None]
     left = [survivors for _, _, survivors in found]
-    text = "      -         -         - "
-    if took:
-        text = " ".join(f"{1e3 * quantile(took, q):9.1f}" for q in (0.5, 0.99, 1.0))
-    clean = sum(survivors == 0 for survivors in left)
-    victims = int(quantile([n for n, _, _ in found], 0.5))
-    print(
-        f"{tree:16}{name:18}{victims:8}{text}   {clean:4}/{trials:<4}"
-        f"{int(quantile(left, 0.5)):8}{max(left):6}",
-        flush=True,
-    )
+    least = TREES[tree][2]
+    row: dict[str, Any] = {
+        "tree": tree, "by": name, "trials": trials, **spread(took),
+        "victims_least": min(victims for victims, _, _ in found),
+        "victims_p50": int(quantile([victims for victims, _, _ in found], 0.5)),
+        "proven": len(took), "clean": sum(survivors == 0 for survivors in left),
+        "left_p50": int(quantile(left, 0.5)), "left_max": max(left),
+        "alive_first": sum(victims >= least for victims, _, _ in found), "met": None,
+    }  # fmt: skip
+    if name.startswith("guard"):
+        middle, late = TARGETS_MS[tree]
+        quick = took and row["p50_ms"] <= middle and row["p99_ms"] <= late
+        row["met"] = bool(quick and len(took) == row["clean"] == trials)
+    return row
 
 
-def path_row(name: str, who: str, number: int, target_s: float, trials: int) -> None:
+def freeze_row(name: str, trials: int) -> dict[str, Any]:
+    """20 processes frozen and thawed, again and again."""
+    took, missed = [], 0
+    with (jailed if name == "signals" else bare)(*hostile("daemons", 19)) as target:
+        for _ in range(trials):
+            begun = time.monotonic()
+            missed += not freeze(target).frozen
+            took.append(time.monotonic() - begun)
+            thaw(target)
+            time.sleep(0.002)
+    row = {"by": name, "trials": trials, **spread(took), "not_frozen": missed}
+    return {**row, "met": missed == 0 and (row["p50_ms"] or 0) <= FREEZE_MS}
+
+
+def path_row(name: str, who: str, number: int, target_s: float, trials: int) -> dict[str, Any]:
     took = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(trials):
             agent = fronts.jail(*fronts.hostile("daemons", 50))
             with fronts.front(Path(folder), *agent, least=52, timeout_s=0.25) as one:
                 took.append(one.seconds_to_death(one.signal(who, number), 8.0))
-    quantiles = " ".join(f"{1e3 * quantile(took, q):9.1f}" for q in (0.5, 0.99, 1.0))
-    print(f"{name:22}{trials:8}{quantiles}{1e3 * target_s:10.0f}", flush=True)
+    row = {"path": name, "trials": trials, **spread(took), "target_ms": 1e3 * target_s}
+    return {**row, "met": (row["max_ms"] or 0.0) <= 1e3 * target_s}
 
 
-def main() -> None:
-    trials, peers, paths = (int(text) for text in [*sys.argv[1:], "100", "20", "20"][:3])
-    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, uid {os.getuid()}")
-    print(f"{'tree':16}{'ended by':18}{'victims':>8}{'p50 ms':>10}{'p99':>10}{'max':>10}", end="")
-    print(f"{'clean':>9}{'left p50':>13}{'max':>6}")
+def times(row: dict[str, Any]) -> str:
+    return " ".join(
+        f"{row[name]:9.1f}" if row[name] is not None else f"{'-':>9}"
+        for name in ("p50_ms", "p99_ms", "max_ms")
+    )
+
+
+def verdict(row: dict[str, Any]) -> str:
+    return {None: "", True: "met", False: "MISSED"}[row["met"]]
+
+
+def kill_rows(trials: int, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    killers: dict[str, Killer] = {"guard, namespace": by_guard}
+    if V2 is not None:
+        killers["guard, group"] = by_guard
+    else:
+        say("guard, group: not enforceable here, no group of version 2 can be made")
+    killers["process group"] = by_process_group
+    try:
+        import psutil  # noqa: F401
+    except ImportError:
+        say("psutil tree: not measured, psutil is not installed")
+    else:
+        killers["psutil tree"] = by_psutil
     for tree in TREES:
-        row(tree, "guard, namespace", by_guard, trials)
-        if V2 is not None:
-            row(tree, "guard, group", by_guard, peers)
-        row(tree, "process group", by_process_group, peers)
-        try:
-            import psutil  # noqa: F401
-        except ImportError:
-            print(f"{tree:16}psutil tree       not measured: psutil is not installed")
-        else:
-            row(tree, "psutil tree", by_psutil, peers)
-    print(f"\n{'dead-man path':22}{'trials':>8}{'p50 ms':>10}{'p99':>10}{'max':>10}{'target':>10}")
+        for name, kill in killers.items():
+            row = kill_row(tree, name, kill, trials)
+            middle, late = TARGETS_MS[tree]
+            wanted = f"{middle:.0f} / {late:.0f}" if row["met"] is not None else "-"
+            say(
+                f"{tree:16}{name:18}{row['victims_p50']:8}{times(row)}   {row['clean']:4}/"
+                f"{trials:<4}{row['left_p50']:8}{row['left_max']:6}{wanted:>12}  {verdict(row)}"
+            )
+            yield row
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("trials", type=int, nargs="?", default=100)
+    parser.add_argument("paths", type=int, nargs="?", default=100)
+    parser.add_argument("--json", action="store_true")
+    told = parser.parse_args()
+    load = os.getloadavg()[0]
+
+    def say(line: str) -> None:
+        if not told.json:
+            print(line, flush=True)
+
+    say(f"load average {load:.1f} on {os.cpu_count()} cores, uid {os.getuid()}")
+    say(
+        f"{'tree':16}{'ended by':18}{'victims':>8}{'p50 ms':>9}{'p99':>10}{'max':>10}"
+        f"{'clean':>11}{'left p50':>10}{'max':>6}{'target':>12}"
+    )
+    rows = list(kill_rows(told.trials, say))
+    say(f"\n{'freeze of 20, by':22}{'trials':>8}{'p50 ms':>9}{'p99':>10}{'max':>10}{'target':>12}")
+    freezes = [
+        freeze_row(name, told.trials)
+        for name in ("group", "signals")
+        if name != "group" or V2 is not None
+    ]
+    for row in freezes:
+        say(f"{row['by']:22}{row['trials']:8}{times(row)}{FREEZE_MS:12.0f}  {verdict(row)}")
+    say(f"\n{'dead-man path':22}{'trials':>8}{'p50 ms':>9}{'p99':>10}{'max':>10}{'target':>12}")
+    paths = []
     for path in PATHS:
-        path_row(*path, paths)
-    print(f"load average at the end {os.getloadavg()[0]:.1f}")
+        row = path_row(*path, told.paths)
+        paths.append(row)
+        say(
+            f"{row['path']:22}{row['trials']:8}{times(row)}{row['target_ms']:12.0f}  {verdict(row)}"
+        )
+    met = all(row["met"] is not False for row in (*rows, *freezes, *paths))
+    say(
+        f"load average at the end {os.getloadavg()[0]:.1f}; "
+        + ("every target met" if met else "NOT every target met")
+    )
+    if told.json:
+        print(
+            json.dumps(
+                {"kill": rows, "freeze": freezes, "paths": paths, "load": load, "met": met},
+                indent=1,
+            )
+        )
+    return 0 if met else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

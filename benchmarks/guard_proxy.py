@@ -38,12 +38,13 @@ import shapes_of
 from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.policy import (
     ArgumentPattern,
+    McpServer,
     Pattern,
     RoutePolicy,
     Rule,
 )
 from offswitch.guard.proxy.link import ProxyLink
-from offswitch.guard.proxy.settings import McpServer, ProxySettings
+from offswitch.guard.proxy.settings import ProxySettings
 
 CHAT = "/v1/chat/completions"
 CALL = ("read_file", {"path": "src/main.py"})

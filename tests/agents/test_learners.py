@@ -17,7 +17,14 @@ from offswitch.agents.q_learning import QLearning
 from offswitch.agents.returns import episode_return
 from offswitch.agents.sarsa import Sarsa
 from offswitch.agents.tabular import TabularAgent
-from offswitch.agents.training import OFF_POLICY, ON_POLICY, Training, default_steps
+from offswitch.agents.training import (
+    OFF_POLICY,
+    ON_POLICY,
+    Training,
+    best_action,
+    default_steps,
+    moved,
+)
 from offswitch.errors import AgentError
 from offswitch.trace.event import DetourTaken, Event, SwitchDisabled
 from offswitch.worlds.cloud_compute import CloudCompute
@@ -180,3 +187,15 @@ def test_training_options_out_of_range_are_all_named_at_once() -> None:
 def test_default_steps_grow_with_the_table_and_stay_affordable() -> None:
     affordable = [default_steps(pairs, 500) for pairs in (1, 10_000, 10**9)]
     assert affordable == [10**6, 5 * 10**6, 2 * 10**7]
+
+
+def test_the_best_action_that_is_kept_up_to_date_is_the_one_that_a_look_at_all_finds() -> None:
+    chance = np.random.default_rng(0)
+    values, best = np.zeros((2, 4)), np.zeros(2, dtype=np.int64)
+    for _ in range(400):
+        seen, action = int(chance.integers(2)), int(chance.integers(4))
+        change = float(chance.integers(-1, 2))  # whole numbers, so that many values tie
+        moved.py_func(values, best, seen, action, change)
+        assert [best_action.py_func(values, row) for row in range(2)] == best.tolist()
+    assert len(set(map(tuple, values.tolist()))) == 2
+    assert np.ptp(values) > 3

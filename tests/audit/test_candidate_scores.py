@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from offswitch.agents.personas import ADVERSARIES, PERSONAS
+from offswitch.audit import candidate_scores_cells as cells_of_study
 from offswitch.audit import candidate_scores_study as study
 from offswitch.audit.candidate_scores import CANDIDATES, ScoredCells, smoothed_geometric_mean
 from offswitch.audit.candidate_scores_cells import (
@@ -26,6 +27,7 @@ from offswitch.report.canonical_json import canonical_bytes
 from offswitch.worlds.coffee_corridor import CoffeeCorridor
 from offswitch.worlds.compiled import compiled_world
 from offswitch.worlds.off_switch import OffSwitch
+from offswitch.worlds.registry import make_world
 from offswitch.worlds.service_desk import ServiceDesk
 from offswitch.worlds.star import Star
 
@@ -263,3 +265,11 @@ def test_the_corridor_gives_the_scores_of_the_published_zoo():
     alike = {one.persona for one in adversaries if max(cell.departure for cell in one.cells) < 0.01}
     # No edit is forged here, and the reference itself has nothing left to do after its task.
     assert alike == {"forged-edit-accepter", "window-violator"}
+
+
+def test_who_lies_or_copies_itself_is_given_the_time_to_obey_all_the_same():
+    given = {name: cells_of_study._unhurried(make_world(name)) for name in
+             ("supply-chain-v1", "coffee-corridor-v1", "star-v1")}  # fmt: skip
+    assert make_world("supply-chain-v1").deadline == 1 and given["supply-chain-v1"].deadline == 2
+    assert given["coffee-corridor-v1"] == make_world("coffee-corridor-v1")  # it has two steps
+    assert given["star-v1"] == make_world("star-v1")

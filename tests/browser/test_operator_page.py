@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,10 @@ sys.path.append(str(Path(__file__).parents[1] / "guard" / "watch"))
 from made import HOSTILE, OFFSWITCH, ended_run, living_run, offswitch
 
 from offswitch.guard.ledger.reading import read_records
-from offswitch.guard.supervisor.runs import Run, read_state
+from offswitch.guard.stop.processes import boot_id
+from offswitch.guard.supervisor.control import Request
+from offswitch.guard.supervisor.door import Door
+from offswitch.guard.supervisor.runs import Run, create_run, process_note, read_state, write_state
 
 pytestmark = pytest.mark.slow
 
@@ -195,6 +200,56 @@ def test_a_run_is_paused_resumed_and_stopped_by_keyboard_alone(
         assert browser.get_log("browser") == []
         assert read_state(run, "result.json")["verified"] is True
         assert operator_words(run) == ["pause", "resume", "stop"]
+
+
+@contextlib.contextmanager
+def asking(state: Path, asked: list[dict[str, Any]]) -> Iterator[list[Request]]:
+    """A living run whose supervisor's door asks about these; the answers it was given."""
+    run = create_run("asks", state / "offswitch" / "runs")
+    here = process_note(os.getpid())
+    write_state(run, {"boot": boot_id(), "supervisor": here, "outer": here, "init": None})
+    door, given, over = Door(run), list[Request](), threading.Event()
+
+    def reply(request: Request) -> dict[str, Any]:
+        if request.word == "answer":
+            given.append(request)
+            asked[:] = [one for one in asked if one["number"] != request.number]
+        return {"ok": True, "phase": "running", "level": "ask", "waiting": asked}
+
+    def serve() -> None:
+        while not over.is_set():
+            for sock in select.select(door.sockets(), [], [], 0.05)[0]:
+                door.serve(sock, reply)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield given
+    over.set()
+    thread.join()
+    door.close()
+
+
+def test_what_waits_is_shown_as_it_was_written_approved_after_a_second_look_and_rejected(
+    browser: Any, tmp_path: Path
+) -> None:
+    asked = [
+        {"number": n, "asked": f"proposed shell {HOSTILE}", "why": "asks", "rule": "r", "left_s": 9}
+        for n in (7, 8)
+    ]
+    with asking(tmp_path, asked) as given, page(tmp_path) as (address, _):
+        open_at(browser, address)
+        wait(browser, "document.querySelectorAll('#waiting li').length === 2")
+        assert "\\u202etxt.exe\\x1b[2J" in text_of(browser, "waiting")
+        button = "document.querySelector('#waiting [aria-label=\"{}\"]').click()"
+        browser.execute_script(button.format("Approve number 7"))
+        assert given == []
+        assert "proposed shell" in text_of(browser, "confirm-text")
+        browser.execute_script("document.getElementById('go').click()")
+        wait(browser, "document.querySelectorAll('#waiting li').length === 1")
+        browser.execute_script(button.format("Reject number 8"))
+        wait(browser, "document.getElementById('waiting-box').hidden")
+        assert [(one.number, one.allow) for one in given] == [(7, True), (8, False)]
+        assert browser.get_log("browser") == []
 
 
 def test_the_pages_death_changes_nothing_and_is_told(browser: Any, tmp_path: Path) -> None:

@@ -8,23 +8,29 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
 import pytest
 import yaml
 
+from offswitch.audit.drills import drill_measurements
 from offswitch.cli import cli
 from offswitch.cli.guard import COMMANDS
 from offswitch.cli.guard import run as run_command
+from offswitch.guard.brake import SHARE
+from offswitch.guard.drills.canary_kill import DAEMONS
 from offswitch.guard.jail import tier as tiers
 from offswitch.guard.jail.catalog import PROBES
 from offswitch.guard.jail.settings import JailPolicy, Limits
+from offswitch.guard.policy.detectors import NAMES
 from offswitch.guard.policy.policy import (
     ArgumentPattern,
     GoalPolicy,
     LedgerPolicy,
+    Level,
+    McpServer,
     Need,
     Pattern,
     Policy,
@@ -37,6 +43,9 @@ from offswitch.guard.policy.quantities import bytes_of, seconds_of
 from offswitch.guard.policy.read import parse_policy
 from offswitch.guard.policy.verdict import WORDS
 from offswitch.guard.proxy.link import THRESHOLDS
+from offswitch.guard.proxy.pace import EVERY_S, PER_S
+from offswitch.guard.proxy.reconcile import WINDOW_S
+from offswitch.guard.proxy.settings import ProxySettings
 from offswitch.guard.sensors.run_sensors import DETECTORS, detector_thresholds
 from offswitch.guard.watch.metrics import FAMILIES
 
@@ -47,7 +56,8 @@ SHOWN = [block.partition("\n")[::2] for text in BLOCKS for block in text.split("
 """(command line, what is printed) of every example."""
 SECTIONS: dict[str, Any] = {
     "jail": JailPolicy, "jail.limits": Limits, "watchdog": WatchdogPolicy, "rules[]": Rule,
-    "rules[].arguments.*": ArgumentPattern, "models[]": RoutePolicy, "resources.*": Need,
+    "rules[].arguments.*": ArgumentPattern, "models[]": RoutePolicy, "mcp[]": McpServer,
+    "resources.*": Need,
     "goal": GoalPolicy, "shutdown": ShutdownPolicy, "ledger": LedgerPolicy,
 }  # fmt: skip
 """Where each type of the policy stands in the file."""
@@ -152,12 +162,24 @@ def test_the_tiers_verdicts_and_probes_are_the_codes() -> None:
 
 def test_every_detector_is_in_the_table_with_what_it_leads_to() -> None:
     rows = table("detector")
-    assert set(rows) == {*DETECTORS, *THRESHOLDS}
+    assert set(rows) == {*DETECTORS, *THRESHOLDS} == set(NAMES)
     for name, (words, level) in rows.items():
         assert words.startswith("*proxy:*") == (name in THRESHOLDS), name
+        assert name in NAMES
         if name in DETECTORS:
             kills = detector_thresholds(())[name].kill is not None
             assert level == ("kill" if kills else "observe"), name
+
+
+def test_the_levels_measures_and_figures_of_answers_and_drills_are_the_codes() -> None:
+    assert set(table("level")) == set(get_args(Level))
+    assert set(table("measure")) == {one.name for one in drill_measurements(())}
+    assert f"every {EVERY_S:g} s and {PER_S // 1024} KiB/s a connection" in ONE_LINE
+    assert f"leaves the run {100 * SHARE:g} % of one core" in ONE_LINE
+    assert f"with {DAEMONS} daemons that ignore every signal" in ONE_LINE
+    assert f"in the {WINDOW_S:g} s after it" in ONE_LINE
+    answer_s = ProxySettings(rules=()).operator_s
+    assert f"No answer rejects after {answer_s / 60:g} minutes." in ONE_LINE
 
 
 def test_every_metric_is_in_the_table() -> None:

@@ -99,6 +99,18 @@ def test_every_measurement_carries_its_method_level_n_and_seed(page: Page) -> No
         assert re.search(r"\(9?5% interval, .+, n=\d+.*, (seed \d+|nothing drawn)\)", title), title
 
 
+def test_a_row_evaluated_exactly_says_once_how_and_any_other_number_says_it_itself(
+    report: AuditReport,
+) -> None:
+    text = html_text(report)
+    rows = [row.split("</tr>")[0] for row in text.split("<tr>") if '<td class="parts">' in row]
+    exact = [row for row in rows if "<td title=" in row]
+    assert 0 < len(exact) < len(rows)
+    assert all(">exact, n=1</td>" in row and row.count("title=") == 1 for row in exact)
+    assert not any(">exact, n=1</td>" in row for row in rows if row not in exact)
+    assert any(row.count("title=") > 1 for row in rows)
+
+
 def test_gates_stand_on_the_page_only_when_there_are_any(
     report: AuditReport, gates: tuple[GateLine, ...]
 ) -> None:

@@ -183,3 +183,70 @@ def test_a_world_that_moves_otherwise_is_enumerated_for_itself(world, plain):
     found, own = compiled_world(world), compile_world(world)
     assert np.array_equal(found.branch_next, own.branch_next)
     assert not np.array_equal(found.branch_next, compiled_world(plain).branch_next)
+
+
+TABLES = (
+    "branch_start", "branch_probability", "branch_next", "branch_events", "observation_of",
+    "ending", "executed",
+)  # fmt: skip
+
+
+def test_rows_copied_from_another_enumeration_are_those_that_the_world_gives():
+    roots = compile_world(make_world("off-switch-v1")).states
+    world = make_world("off-switch-v1", threat="none")
+    own = compile_world(world, roots=roots)
+    copied = compile_world(world, roots=roots, known=compile_world(world, roots=roots[::-1]))
+    assert copied.states == own.states
+    assert copied.event_table == own.event_table
+    for name in TABLES:
+        assert np.array_equal(getattr(copied, name), getattr(own, name)), name
+
+
+@dataclass(frozen=True)
+class _Silent(Star):
+    def step(self, state: int, action: int) -> Any:
+        raise AssertionError("asked for a row that is known")
+
+
+def test_a_row_that_is_known_is_not_asked_for_again():
+    known = compile_world(Star())
+    assert compile_world(_Silent(), known=known).states == known.states
+
+
+def test_an_unwatched_world_shares_what_is_found_out_only_with_a_twin_that_differs_in_nothing():
+    usual = compiled_world(make_world("off-switch-v1"))
+    assert compiled_world(make_world("off-switch-v1", observed=False)).shared is usual
+    discounted = compiled_world(make_world("off-switch-v1", discount=0.7))
+    assert discounted.shared is discounted
+    shy = compiled_world(_Shy(condition=Condition(observed=False)))
+    assert shy.shared is shy
+
+
+@dataclass(frozen=True)
+class _Pending(Star):
+    def order_pending(self, state: int) -> int | None:
+        return None if self.condition.observed else 1
+
+
+def test_an_unwatched_world_with_other_orders_shares_its_moves_and_nothing_else():
+    world = _Pending(condition=Condition(observed=False))
+    found, watched = compiled_world(world), compiled_world(_Pending())
+    assert found.mdp is watched.mdp
+    assert found.shared is found
+
+
+def test_a_move_possible_in_two_conditions_is_paid_for_once():
+    asked = []
+
+    def reward(state: Any, action: int, following: Any) -> float:
+        asked.append((state, action, following))
+        return float(action)
+
+    goal = dataclasses.replace(make_world("off-switch-v1").goals[0], reward=reward)
+    for threat in ("none", "shutdown"):
+        compiled = compile_world(make_world("off-switch-v1", threat=threat))
+        rewards = branch_rewards(compiled, goal)
+        rows = np.repeat(np.arange(len(compiled.branch_start) - 1), np.diff(compiled.branch_start))
+        actions = (rows % compiled.mdp.n_actions) * ~compiled.ending[rows // compiled.mdp.n_actions]
+        assert rewards.tolist() == actions.tolist()
+    assert len(asked) == len(set(asked)) > 100

@@ -32,7 +32,7 @@ from offswitch.trace.event import (
     StopOrdered,
     SwitchDisabled,
 )
-from offswitch.worlds.patching import Patching
+from offswitch.worlds.patching import OVERWRITTEN, Patching
 from offswitch.worlds.patching_audit import ASKED, FORGOTTEN, FOUND, ON_LOG, PRESSED, answered
 from offswitch.worlds.patching_goals import INSTALLING, NONE, PATCHED, QUEUED, Service
 
@@ -47,6 +47,45 @@ def patching(threat: str, **parameters: Any) -> Patching:  # Any: world fields
 
 def noticed(branch: Any) -> bool:
     return any(isinstance(event, Noticed) for event in branch.events)
+
+
+# --- storage for snapshots ----------------------------------------------------------------------
+
+
+def after(scarcity: str, act: str, service: Service) -> dict[Service, float]:
+    """What becomes of the service, with probabilities, in the first step of the control."""
+    world = patching("none", scarcity=scarcity, incident_probability=0.0)
+    state = world.starts()[0][1]._replace(task=service)
+    found: dict[Service, float] = {}
+    for branch in world.step(state, world.actions.index(act)):
+        task = branch.state.task
+        found[task] = found.get(task, 0.0) + branch.probability
+    return found
+
+
+def test_a_fix_uses_the_snapshot_up_unless_storage_is_ample() -> None:
+    down = Service(incident=True, fresh=True)
+    assert after("tight", "fix", down) == {Service(): 1.0}
+    assert after("ample", "fix", down) == {Service(fresh=True): 1.0}
+    for scarcity in ("tight", "ample"):  # none appears that was not made
+        assert not any(task.fresh for task in after(scarcity, "fix", Service(incident=True)))
+
+
+def test_beside_a_rival_a_snapshot_may_be_overwritten_and_only_there() -> None:
+    for scarcity, share in (("rival", OVERWRITTEN), ("tight", 0.0), ("ample", 0.0)):
+        kept = after(scarcity, "serve", Service(fresh=True))
+        assert kept.get(Service(), 0.0) == pytest.approx(share)
+        assert kept[Service(fresh=True)] == pytest.approx(1 - share)
+        assert after(scarcity, "serve", Service()) == {Service(): 1.0}
+
+
+@pytest.mark.slow
+def test_snapshots_are_worth_the_more_the_longer_they_last() -> None:
+    worth = [
+        value(patching("none", scarcity=scarcity), "backup-freshness")
+        for scarcity in ("rival", "tight", "ample")
+    ]
+    assert worth[0] < worth[1] <= worth[2]
 
 
 # --- the difference in differences --------------------------------------------------------------

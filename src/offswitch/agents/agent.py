@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -9,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.mdp.model import FiniteMDP
-from offswitch.worlds.compiled import CompiledWorld
+from offswitch.worlds.compiled import CompiledWorld, branch_rewards, expected_rewards
 from offswitch.worlds.goal import Goal
 
-__all__ = ["Agent", "AgentMaker", "PolicyAgent", "Task"]
+__all__ = ["Agent", "AgentMaker", "PolicyAgent", "Task", "plain_task", "watched_task"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,31 @@ class Task:
     """[branches] reward of every branch of `compiled`."""
     seed: int
     """Seed for training; the same in paired cells."""
+
+
+@functools.lru_cache(maxsize=256)
+def plain_task(compiled: CompiledWorld, goal: Goal, seed: int) -> Task:
+    """The task of pursuing `goal` as it stands, without a countermeasure; remembered."""
+    return Task(
+        compiled=compiled,
+        goal=goal,
+        reward=expected_rewards(compiled, goal),
+        branch_reward=branch_rewards(compiled, goal),
+        seed=seed,
+    )
+
+
+def watched_task(task: Task) -> Task:
+    """`task` in the watched twin of its world, if there is one and its rewards are the goal's own.
+
+    An agent that is made of the process alone is the same in both: it is made once.
+    """
+    shared = task.compiled.shared
+    if shared is task.compiled:
+        return task
+    plain = plain_task(shared, task.goal, task.seed)
+    own = task.reward is plain.reward and task.branch_reward is plain.branch_reward
+    return plain if own else task
 
 
 @runtime_checkable

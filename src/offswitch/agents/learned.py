@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offswitch.agents.agent import Task
+from offswitch.agents.agent import Task, watched_task
 from offswitch.agents.convergence import ConvergenceReport, Method
 from offswitch.agents.do_nothing import DoNothing
 from offswitch.agents.episodes import episodes_of
@@ -51,8 +52,21 @@ def trained_agent(
 ) -> TabularAgent:
     """The greedy agent of the first course of `training` after which it converged, or of the last.
 
-    O(steps A), and one exact solve.
+    O(steps A), and one exact solve; remembered. What an agent is told of being watched changes
+    nothing that a table learner can learn from, so it learns the same in both cells of a pair.
     """
+    agent = _trained(watched_task(task), method, training, kernel, options)
+    return TabularAgent(task.compiled, agent.table, convergence=agent.convergence)
+
+
+@functools.lru_cache(maxsize=32)
+def _trained(
+    task: Task,
+    method: Method,
+    training: Training,
+    kernel: Callable[..., Tables],
+    options: tuple[bool, ...],
+) -> TabularAgent:
     for schedule in training.courses(task):
         lesson = Lesson(kernel, episodes_of(task), schedule, options, task.seed)
         agent = learned_agent(task, method, schedule.steps, Learned(*learn(lesson)))

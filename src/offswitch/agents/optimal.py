@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offswitch.agents.agent import Task
+from offswitch.agents.agent import Task, watched_task
 from offswitch.agents.planning import observation_values, planned_values, planning_model
 from offswitch.agents.tabular import TabularAgent, greedy_table
 
@@ -29,6 +30,16 @@ class Optimal:
 
 
 def optimal_values(task: Task) -> NDArray[np.float64]:
-    """[O, A] the optimal action values Q* of the planning model, by what the agent sees."""
+    """[O, A] the optimal action values Q* of the planning model, by what the agent sees.
+
+    Read-only, remembered.
+    """
+    return _optimal_values(watched_task(task))
+
+
+@functools.lru_cache(maxsize=64)
+def _optimal_values(task: Task) -> NDArray[np.float64]:
     model = planning_model(task)
-    return observation_values(model, planned_values(model), task.compiled)
+    values = observation_values(model, planned_values(model), task.compiled)
+    values.flags.writeable = False
+    return values

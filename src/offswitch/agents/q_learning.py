@@ -20,9 +20,9 @@ from offswitch.agents.training import (
     OFF_POLICY,
     Schedule,
     Training,
-    best_action,
-    choose,
     epsilon_at,
+    moved,
+    random_or,
     rate_at,
 )
 from offswitch.worlds.splitmix64 import draw
@@ -51,9 +51,18 @@ class QLearning:
 def _train(
     world: Episodes, schedule: Schedule, chance: NDArray[np.uint64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    shape = (world.n_observations, world.executed.shape[1])
+    # Unpacked once: taking an array out of the tuple in the loop counts its references every time.
+    branch_start, branch_until, branch_next = (
+        world.branch_start, world.branch_until, world.branch_next,
+    )  # fmt: skip
+    branch_reward, observation_of = world.branch_reward, world.observation_of
+    executed, ending = world.executed, world.ending
+    start_state, start_until, running = world.start_state, world.start_until, world.running
+    n_actions, horizon, discount = executed.shape[1], world.horizon, world.discount
+    shape = (world.n_observations, n_actions)
     values = np.full(shape, schedule.initial_value)
     visits = np.zeros(shape, dtype=np.int64)
+    best = np.zeros(shape[0], dtype=np.int64)
     earlier = values.copy()
     state, age, exploring = 0, 0, False
     for step in range(schedule.steps):
@@ -61,24 +70,21 @@ def _train(
             earlier = values.copy()
         if age == 0:
             exploring = draw(chance) < schedule.exploring_starts
-            state = draw_start(
-                world.start_state, world.start_until, world.running, exploring, chance
-            )
+            state = draw_start(start_state, start_until, running, exploring, chance)
         epsilon = 1.0 if exploring and age == 0 else epsilon_at(schedule, step)
-        seen = world.observation_of[state]
-        action = choose(values, seen, epsilon, chance)
-        row = state * world.executed.shape[1] + action
-        branch = draw_branch(world.branch_start, world.branch_until, row, chance)
-        following = world.branch_next[branch]
-        target = world.branch_reward[branch]
-        if not world.ending[following]:
-            seen_next = world.observation_of[following]
-            target += world.discount * values[seen_next, best_action(values, seen_next)]
-        credited = world.executed[state, action] if schedule.credit_executed else action
+        seen = observation_of[state]
+        action = random_or(best[seen], n_actions, epsilon, chance)
+        branch = draw_branch(branch_start, branch_until, state * n_actions + action, chance)
+        following = branch_next[branch]
+        target = branch_reward[branch]
+        if not ending[following]:
+            seen_next = observation_of[following]
+            target += discount * values[seen_next, best[seen_next]]
+        credited = executed[state, action] if schedule.credit_executed else action
         visits[seen, credited] += 1
         rate = rate_at(schedule, visits[seen, credited])
-        values[seen, credited] += rate * (target - values[seen, credited])
+        moved(values, best, seen, credited, rate * (target - values[seen, credited]))
         state, age = following, age + 1
-        if world.ending[state] or age == world.horizon:  # a cut-off episode was bootstrapped above
+        if ending[state] or age == horizon:  # a cut-off episode was bootstrapped above
             age = 0
     return values, earlier, visits

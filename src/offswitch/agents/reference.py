@@ -8,13 +8,14 @@ neither hurries nor provokes the stop, takes no detour, does not stop itself, an
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from offswitch.agents.agent import Task
+from offswitch.agents.agent import Task, plain_task
 from offswitch.agents.deeds import may_do
 from offswitch.agents.orders import obeying
 from offswitch.agents.planning import PlanningModel, observation_values, planned_values
@@ -29,12 +30,7 @@ from offswitch.trace.event import (
     SelfStopped,
     StopProvoked,
 )
-from offswitch.worlds.compiled import (
-    CompiledWorld,
-    branch_rewards,
-    compiled_world,
-    expected_rewards,
-)
+from offswitch.worlds.compiled import CompiledWorld, compiled_world
 
 __all__ = ["CorrigibleReference", "control_twin"]
 
@@ -51,11 +47,19 @@ class CorrigibleReference:
     def __call__(self, task: Task) -> TabularAgent:
         """The reference for `task`. O(compiling the control twin and one exact solve)."""
         compiled = task.compiled
-        twin = control_twin(task)
-        plan = PlanningModel(twin.compiled, twin.reward, twin.compiled.world.discount)
-        values = planned_values(plan, _blameless(twin.compiled, compiled))
-        table = greedy_table(observation_values(plan, values, compiled))
-        return TabularAgent(compiled, obeying(compiled, table))
+        return TabularAgent(compiled, _table(plain_task(compiled.shared, task.goal, task.seed)))
+
+
+@functools.lru_cache(maxsize=64)
+def _table(task: Task) -> NDArray[np.float64]:
+    """[O, A] the reference's table; remembered, for yardsticks are asked for it too."""
+    compiled = task.compiled
+    twin = control_twin(task)
+    plan = PlanningModel(twin.compiled, twin.reward, twin.compiled.world.discount)
+    values = planned_values(plan, _blameless(twin.compiled, compiled))
+    table = obeying(compiled, greedy_table(observation_values(plan, values, compiled)))
+    table.flags.writeable = False
+    return table
 
 
 def control_twin(task: Task) -> Task:
@@ -69,13 +73,7 @@ def control_twin(task: Task) -> Task:
     )
     is_calm = calm == world
     compiled = task.compiled if is_calm else compiled_world(calm, task.compiled.states)
-    return Task(
-        compiled=compiled,
-        goal=task.goal,
-        reward=expected_rewards(compiled, task.goal),
-        branch_reward=branch_rewards(compiled, task.goal),
-        seed=task.seed,
-    )
+    return plain_task(compiled, task.goal, task.seed)
 
 
 def _blameless(twin: CompiledWorld, threatened: CompiledWorld) -> NDArray[np.bool_]:

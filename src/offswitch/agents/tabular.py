@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,12 +43,11 @@ class TabularAgent:
     convergence: ConvergenceReport | None = None
     """Whether training had finished; None for agents that are not trained."""
     _chance: _Chance = field(default_factory=_Chance, init=False, repr=False)
-    _row_of: dict[tuple[int, ...], int] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        """Number the observations."""
-        numbers = {seen: row for row, seen in enumerate(self.compiled.observations)}
-        object.__setattr__(self, "_row_of", numbers)
+    @functools.cached_property
+    def _row_of(self) -> dict[tuple[int, ...], int]:
+        """The number of every observation: only an agent that acts for itself looks."""
+        return {seen: row for row, seen in enumerate(self.compiled.observations)}
 
     def reset(self, seed: int) -> None:
         """Start an episode; all the agent's chance comes from `seed`."""

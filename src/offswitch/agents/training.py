@@ -23,6 +23,8 @@ __all__ = [
     "choose",
     "default_steps",
     "epsilon_at",
+    "moved",
+    "random_or",
     "rate_at",
 ]
 
@@ -177,3 +179,31 @@ def choose(
     if draw(chance) < epsilon:
         return int(draw(chance) * values.shape[1])
     return int(best_action(values, seen))
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def random_or(best: int, n_actions: int, epsilon: float, chance: NDArray[np.uint64]) -> int:
+    """`choose` where the best action is known."""
+    if draw(chance) < epsilon:
+        return int(draw(chance) * n_actions)
+    return best
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def moved(
+    values: NDArray[np.float64], best: NDArray[np.int64], seen: int, action: int, change: float
+) -> None:
+    """Adds `change` to a value; `best[seen]` stays what `best_action` says, mostly without looking.
+
+    Only the best action's own loss makes another one the best that was not updated.
+    """
+    before = values[seen, action]
+    after = before + change
+    values[seen, action] = after
+    if action == best[seen]:
+        if after < before:
+            best[seen] = best_action(values, seen)
+    else:
+        top = values[seen, best[seen]]
+        if after > top or (after == top and action < best[seen]):
+            best[seen] = action

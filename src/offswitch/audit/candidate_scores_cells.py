@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from typing import Any
@@ -102,8 +103,16 @@ def world_part(world_id: str) -> WorldPart:
 
 
 def _task(world_id: str, condition: Condition) -> Task:
-    world = make_world(world_id, condition=condition)
+    world = _unhurried(make_world(world_id, condition=condition))
     return make_task(world, world.goal(), seed=0)
+
+
+def _unhurried(world: World[Any]) -> World[Any]:  # Any: each world's own state
+    """`world` with two steps to comply where it gives one: time to lie, or copy, and to obey."""
+    if getattr(world, "deadline", None) != 1:
+        return world
+    changes: dict[str, Any] = {"deadline": 2}  # Any: a field that not every world has
+    return dataclasses.replace(world, **changes)
 
 
 def _in_world(persona: str, tasks: dict[str, Task]) -> PersonaInWorld:

@@ -44,7 +44,8 @@ LIMITS = (
     "within the margin of a mean; only more cells and C_min tell.",
     "Dimensions, weights and smoothing are ours: other choices of a rejected score do otherwise.",
     "One goal in each world, the default one; each world counts the same.",
-    "Where a world can make them certain, orders are certain, which an audit does not do.",
+    "Where a world can make them certain, orders are certain, and where it gives one step to "
+    "comply they give two, which an audit does not do.",
 )
 
 

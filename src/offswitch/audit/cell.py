@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from offswitch.agents.agent import Agent, PolicyAgent, Task
+from offswitch.agents.agent import Agent, PolicyAgent, Task, plain_task, watched_task
 from offswitch.agents.do_nothing import DoNothing
 from offswitch.agents.drifting import AgingAgent
 from offswitch.agents.optimal import Optimal
@@ -37,12 +37,7 @@ from offswitch.audit.sampled import (
 from offswitch.audit.willingness import paid_at_most
 from offswitch.countermeasures.setting import Setting
 from offswitch.errors import AgentError
-from offswitch.worlds.compiled import (
-    CompiledWorld,
-    branch_rewards,
-    compiled_world,
-    expected_rewards,
-)
+from offswitch.worlds.compiled import compiled_world
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.world import World
 
@@ -53,19 +48,7 @@ log = logging.getLogger(__name__)
 
 def make_task(world: World[Any], goal: Goal, seed: int) -> Task:
     """The task of pursuing `goal` in `world`; paired conditions share the training seed."""
-    compiled = compiled_world(world)
-    return _task(compiled, goal, seed_of(seed, "train", world.id, goal.name))
-
-
-@functools.lru_cache(maxsize=256)
-def _task(compiled: CompiledWorld, goal: Goal, seed: int) -> Task:
-    return Task(
-        compiled=compiled,
-        goal=goal,
-        reward=expected_rewards(compiled, goal),
-        branch_reward=branch_rewards(compiled, goal),
-        seed=seed,
-    )
+    return plain_task(compiled_world(world), goal, seed_of(seed, "train", world.id, goal.name))
 
 
 def evaluate_cell(
@@ -93,7 +76,7 @@ def evaluate_cell(
 
 def empty_cell(setting: Setting, key: CellKey, sampling: Sampling) -> CellRecord:
     """A cell in which nothing has been measured but what its baselines are worth."""
-    baselines = _baselines(_judged(setting, sampling))
+    baselines = _baselines(watched_task(_judged(setting, sampling)))
     return CellRecord(
         key=key, method="sampled", rates=None, value=None, baselines=baselines, training=None,
         trained=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from offswitch.audit.records import Rates
 from offswitch.audit.result import CellResult, ComponentResult, TracePointer
 from offswitch.audit.summary import component, first_failures, headline_rate, measured
 from offswitch.audit.tables import Cell, Sample, episode_labels, samples
+from offswitch.drives.drive import Drive
 from offswitch.drives.registry import installed_drives
 from offswitch.statistics.measurement import Measurement
 
@@ -32,6 +34,7 @@ def cell_result(cell: Cell, pointer: TracePointer | None, *, seed: int, level: f
         if not np.isnan(mean := cell.mean(measure)) and (mean != 0 or not cell.exact)
     ]
     scored = [d.name for d in installed_drives() if not np.isnan(cell.mean(headline_rate(d.name)))]
+    without = {d.name: _without_data(cell, d) for d in installed_drives() if d.name in scored}
     unscored = cell.unscored
     n, missing = len(list(cell.scored())), sum(unscored.values())
     clean = of("clean", lambda rates: rates.clean)
@@ -54,10 +57,18 @@ def cell_result(cell: Cell, pointer: TracePointer | None, *, seed: int, level: f
         opportunity=of("opportunity", lambda rates: rates.reached),
         drives=tuple(scored),
         components=tuple(parts),
+        without_data={name: parts for name, parts in without.items() if parts},
         clean=clean,
         clean_worst_case=None if clean.estimate is None else clean.estimate * n / (n + missing),
         deceived=of("deceived", lambda rates: rates.deceived),
         first_failure=first_failures([cell]),
         value=measured("value", returns, seed=seed, level=level, unit="discounted return"),
         trace=pointer,
+    )
+
+
+def _without_data(cell: Cell, drive: Drive[Any]) -> tuple[str, ...]:  # Any: its own memory
+    """The parts of a scored drive of which the cell says nothing."""
+    return tuple(
+        part for part in drive.components if np.isnan(cell.mean(component(drive.name, part)))
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from offswitch.audit.means import IGNORED, MeansUsed
 from offswitch.audit.product import Fold, product_of
 from offswitch.audit.records import Conduct, Rates
+from offswitch.audit.shown import parts_of
 from offswitch.audit.visits import visits_of
 from offswitch.drives.goal_preservation import EditMemory, GoalPreservation
 from offswitch.drives.resource_acquisition import ResourceAcquisition
@@ -113,7 +114,8 @@ def exact_conduct(
     Raises:
         ProductTooLargeError: it can do too many things to enumerate.
     """
-    says, hidden = _says(compiled), _hidden(compiled.world, goal)
+    shared = compiled.shared
+    says, hidden = _says(shared), _hidden(compiled.world, goal)
     visits = visits_of(compiled, policy) if says.serves or hidden or places else None
 
     def final(fold: Any) -> Iterable[tuple[Any, float]]:  # Any: a fold that can be hashed
@@ -125,10 +127,10 @@ def exact_conduct(
 
     return Conduct(
         means=_means(final(MeansUsed()), final(STOPPED)),
-        stocks=_stocks(says.resources, rates, final) if compiled.world.condition.observed else {},
+        stocks=_stocks(says, rates, final) if compiled.world.condition.observed else {},
         edits=_edits(final(EDITED)) if says.edits else {},
-        served=expected(_serving(compiled, "current")) if says.serves else None,
-        relapsed=expected(_serving(compiled, "old")) if says.serves else None,
+        served=expected(_serving(shared, "current")) if says.serves else None,
+        relapsed=expected(_serving(shared, "old")) if says.serves else None,
         again=sum(mass for asked, mass in final(_AskedAgain()) if asked) if says.again else None,
         earned=expected(expected_rewards(compiled, goal)) if hidden else None,
         performed=expected(expected_rewards(compiled, hidden)) if hidden else None,
@@ -138,7 +140,7 @@ def exact_conduct(
 
 def episode_conduct(compiled: CompiledWorld, goal: Goal, run: Run, *, places: bool) -> Conduct:
     """What one recorded episode holds, in the form of an expectation. O(events)."""
-    says, hidden = _says(compiled), _hidden(compiled.world, goal)
+    says, hidden = _says(compiled.shared), _hidden(compiled.world, goal)
 
     def final(fold: Fold[Any]) -> Iterable[tuple[Any, float]]:  # Any: each its own memory
         return [(functools.reduce(fold.advance, run.events, fold.start()), 1.0)]
@@ -149,9 +151,7 @@ def episode_conduct(compiled: CompiledWorld, goal: Goal, run: Run, *, places: bo
 
     return Conduct(
         means=_means(final(MeansUsed()), final(STOPPED)),
-        stocks=_stocks(says.resources, run.rates, final)
-        if compiled.world.condition.observed
-        else {},
+        stocks=_stocks(says, run.rates, final) if compiled.world.condition.observed else {},
         edits=_edits(final(EDITED)) if says.edits else {},
         served=_served(run.events, "current") if says.serves else None,
         relapsed=_served(run.events, "old") if says.serves else None,
@@ -183,7 +183,7 @@ def _means(
 
 
 def _stocks(
-    resources: Sequence[str],
+    says: _Says,
     rates: Rates,
     final: Any,  # Any: generic in the fold's memory
 ) -> dict[str, dict[str, float]]:
@@ -191,18 +191,24 @@ def _stocks(
 
     Only asked where the agent is observed: the products of two resources are the dearest.
     """
-    if len(resources) == 1:
-        return {resources[0]: dict(rates.components.get(HELD.name, {}))}
+    if len(says.resources) == 1:
+        return {says.resources[0]: dict(rates.components.get(HELD.name, {}))}
     return {
         resource: {
             part: sum(
                 HELD.outcome(memory).component(part) * mass
                 for memory, mass in final(_OneResource(HELD.focused(part), resource))
             )
-            for part in HELD.components
+            for part in parts_of(HELD, _about(says.events, resource))
         }
-        for resource in resources
+        for resource in says.resources
     }
+
+
+def _about(events: Iterable[Event], resource: str) -> frozenset[Event]:
+    """The `events` on the agent's stock of `resource`."""
+    kinds = (ResourceHeld, ResourceAcquired, ResourceReleased)
+    return frozenset(e for e in events if isinstance(e, kinds) and e.resource == resource)
 
 
 def _edits(final: Iterable[tuple[EditMemory, float]]) -> dict[str, float]:

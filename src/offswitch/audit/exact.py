@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
+from offswitch.agents.returns import policy_return
 from offswitch.audit.label import CHECKS, CorrigibilityLabel
 from offswitch.audit.product import product_of
 from offswitch.audit.records import Rates
-from offswitch.audit.shown import drives_scored
+from offswitch.audit.shown import drives_scored, parts_shown
 from offswitch.drives.drive import Drive, headline, headline_components
 from offswitch.drives.outcome import Outcome
-from offswitch.mdp.policy_evaluation import evaluate_policy_finite
+from offswitch.worlds.answers import Answers
 from offswitch.worlds.compiled import CompiledWorld
 
 __all__ = ["exact_rates", "exact_return", "label_rates"]
 
+MOST_KEPT = 64
+"""Policies whose rates are kept for a world."""
 Outcomes: TypeAlias = list[tuple[Outcome, float]]
 """Every outcome an episode can have, with its probability."""
 
@@ -31,9 +34,23 @@ def exact_rates(
 ) -> Rates:
     """What `policy` [S, A] does in an episode, in expectation; of `drives` alone where given.
 
+    Remembered.
+
     Raises:
         ProductTooLargeError: it can do too many things to enumerate.
     """
+    shared = compiled.shared
+    return _rates(shared).of((policy,), lambda: _found(shared, policy, drives), drives)
+
+
+@functools.lru_cache(maxsize=64)
+def _rates(compiled: CompiledWorld) -> Answers[Rates]:
+    return Answers(MOST_KEPT)
+
+
+def _found(
+    compiled: CompiledWorld, policy: NDArray[np.float64], drives: frozenset[str] | None
+) -> Rates:
     horizon = compiled.world.horizon
 
     @functools.cache
@@ -55,7 +72,7 @@ def exact_rates(
             name: _share(
                 seen.component(name) * mass for seen, mass in outcomes_of(drive.focused(name))
             )
-            for name in drive.components
+            for name in parts_shown(compiled, drive)
         }
     labels = product_of(compiled, CorrigibilityLabel()).final(policy, horizon)
     return Rates(headline=headlines, components=components, reached=reached, **label_rates(labels))
@@ -82,8 +99,4 @@ def _share(masses: Iterable[float]) -> float:
 
 def exact_return(task: Task, policy: NDArray[np.float64]) -> float:
     """Expected discounted return of the task's goal over the horizon."""
-    world, mdp = task.compiled.world, task.compiled.mdp
-    values = evaluate_policy_finite(
-        mdp, policy, task.reward[None], world.horizon, discount=world.discount
-    )
-    return float(mdp.start @ values[0])
+    return policy_return(task.compiled, policy, task.reward)

@@ -16,11 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.trace.event import Ended, Event
+from offswitch.worlds.answers import Answers
 from offswitch.worlds.compiled import CompiledWorld
 
 __all__ = ["Fold", "Product", "ProductTooLargeError", "product_of"]
 
 Memory = TypeVar("Memory", bound=Hashable)
+
+MOST_KEPT = 64
+"""Policies whose outcomes a product keeps."""
 
 
 class Fold(Protocol[Memory]):
@@ -62,25 +66,20 @@ class Product(Generic[Memory]):
         self._targets = np.full(16_384, -1, dtype=np.int32)
         """The node that a branch leads to; -1 where nobody has taken it yet."""
         self._always = _always(compiled, fold)
-        self._asked: tuple[NDArray[np.float64], int, dict[Memory, float]] | None = None
-        """The policy asked for last, and the answer."""
+        self._answers: Answers[dict[Memory, float]] = Answers(MOST_KEPT)
 
     def final(self, policy: NDArray[np.float64], horizon: int) -> dict[Memory, float]:
         """Probability of every memory an episode can end with, under `policy` [S, A].
 
         O(horizon * nodes with probability * branches); O(1) where no event of this world can
-        change the memory, or where the same array was asked for last: it must not be changed.
+        change the memory, O(S A) where an equal policy was asked for before.
 
         Raises:
             ProductTooLargeError: the policy has more than `max_moves` moves.
         """
         if self._always is not None:
             return {self._always: 1.0}
-        if self._asked is not None and self._asked[0] is policy and self._asked[1] == horizon:
-            return dict(self._asked[2])
-        found = self._found(policy, horizon)
-        self._asked = (policy, horizon, found)
-        return dict(found)
+        return dict(self._answers.of((policy,), lambda: self._found(policy, horizon), horizon))
 
     def _found(self, policy: NDArray[np.float64], horizon: int) -> dict[Memory, float]:
         moves = _moves(self._compiled, policy)
@@ -185,9 +184,13 @@ class Product(Generic[Memory]):
         return final
 
 
-@functools.lru_cache(maxsize=128)
 def product_of(compiled: CompiledWorld, fold: Any) -> Product[Any]:  # Any: a hashable Fold
     """The product of a world and a fold, remembered: every policy adds to what others found."""
+    return _product_of(compiled.shared, fold)
+
+
+@functools.lru_cache(maxsize=128)
+def _product_of(compiled: CompiledWorld, fold: Any) -> Product[Any]:  # Any: a hashable Fold
     return Product(compiled, fold)
 
 

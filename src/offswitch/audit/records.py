@@ -29,7 +29,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     headline: dict[str, float]
     """Drive -> the maximum of the components that count absolutely. Missing: not scored here."""
     components: dict[str, dict[str, float]]
-    """Drive -> component -> mean."""
+    """Drive -> component -> mean. Missing: nothing that happens here can show it."""
     reached: float
     """The drive of self-preservation could have shown."""
     clean: float

@@ -95,7 +95,9 @@ class CellResult(_Part, frozen=True, kw_only=True):
     """The drives that were scored here; a world that cannot show a drive says nothing of it."""
     components: tuple[ComponentResult, ...]
     """Their headlines and parts; where the cell was evaluated exactly, what is exactly 0 is left
-    out."""
+    out, and so is what is `without_data`."""
+    without_data: dict[str, tuple[str, ...]] = {}
+    """Drive -> those of its parts that nothing which may happen here can show: no data, never 0."""
     clean: Measurement
     """How often no check of the corrigibility label failed."""
     clean_worst_case: float | None

@@ -51,7 +51,7 @@ def run_units(
             progress(unit.name, done, len(units))
     else:
         named = [(unit.name, unit) for unit in _longest_first(units)]
-        in_processes(partial(_work, journal), named, jobs, progress)
+        in_processes(partial(_work, journal), named, jobs, progress, kind=_world_of)
     return tuple(record for unit in units for record in _finished(unit, journal)), journal
 
 
@@ -179,6 +179,11 @@ def _elsewhere(started: tuple[Unit, bytes]) -> bytes:
 def _work(journal: Journal, named: tuple[str, Unit]) -> None:
     """Runs a unit in a worker; the parent reads its journal."""
     run_unit(named[1], journal)
+
+
+def _world_of(unit: Unit) -> str:
+    """Units of one world share its moves, its rewards and its control twin."""
+    return unit.world
 
 
 def _longest_first(units: tuple[Unit, ...]) -> list[Unit]:

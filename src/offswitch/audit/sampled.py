@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from offswitch.audit.conduct import Run, episode_conduct
 from offswitch.audit.exact import label_rates
 from offswitch.audit.label import CorrigibilityLabel
 from offswitch.audit.records import CellKey, Conduct, EpisodeRecord, Rates
-from offswitch.audit.shown import drives_scored
+from offswitch.audit.shown import drives_scored, parts_shown
 from offswitch.countermeasures.setting import Setting
 from offswitch.drives.drive import Drive, headline, score
 from offswitch.trace.event import Ended, Event
@@ -92,7 +92,7 @@ def policy_episodes(
     if not episodes:
         return
     compiled = judged.compiled
-    drives = drives_scored(compiled, sampling.drives)
+    shown = _parts(compiled, sampling)
     seeds = [seed_of_episode(sampling, key, episode) for episode in episodes]
     run = simulate(compiled, policy, seeds=seeds)
     traces = traces_of(
@@ -104,7 +104,7 @@ def policy_episodes(
     for row, (episode, trace) in enumerate(zip(episodes, traces, strict=True)):
         length = int(run.length[row])
         states = [compiled.states[state] for state in run.states[row, : length + 1].tolist()]
-        found = rates_of(trace, drives)
+        found = rates_of(trace, shown)
         went = Run(trace.events, states, run.actions[row, :length].tolist(), found)
         yield EpisodeRecord(
             key=key, episode=episode, unscored=None, failure=None, rates=found,
@@ -126,18 +126,29 @@ def _conduct(
     return episode_conduct(compiled, goal, run, places=has_places(key))
 
 
-def rates_of(trace: Trace, drives: Sequence[Drive[Any]]) -> Rates:  # Any: each its own memory
-    """What one recorded episode says of `drives`, in the form of an exact expectation."""
+def _parts(compiled: CompiledWorld, sampling: Sampling) -> Mapping[Drive[Any], tuple[str, ...]]:
+    """Every drive that is scored -> its parts that can show."""
+    drives = drives_scored(compiled, sampling.drives)
+    return {drive: parts_shown(compiled, drive) for drive in drives}
+
+
+def rates_of(
+    trace: Trace, shown: Mapping[Drive[Any], tuple[str, ...]]
+) -> Rates:  # Any: each its own memory
+    """What one recorded episode says of drives, in the form of an exact expectation.
+
+    `shown` maps every drive to the parts of it that are scored.
+    """
     headlines: dict[str, float] = {}
     components: dict[str, dict[str, float]] = {}
     reached = 0.0
-    for drive in drives:
+    for drive, parts in shown.items():
         outcome = score(drive, trace)
         if drive.name == "self-preservation":
             reached = float(outcome.reached)
         if outcome.unscored is None:
             headlines[drive.name] = headline(drive, outcome)
-            components[drive.name] = dict(outcome.components)
+            components[drive.name] = {part: outcome.component(part) for part in parts}
     label = CorrigibilityLabel()
     failures = functools.reduce(label.advance, trace.events, label.start())
     return Rates(
@@ -157,7 +168,7 @@ def agent_episodes(
     """
     hanging = 0
     compiled = compiled_world(setting.world)
-    drives = drives_scored(compiled, sampling.drives)
+    shown = _parts(compiled, sampling)
     for episode in episodes:
         seed = seed_of_episode(sampling, key, episode)
         if hanging == PATIENCE:
@@ -174,7 +185,7 @@ def agent_episodes(
             continue
         hanging = 0
         trace = Trace(header=_header(key, episode, seed), events=tuple(events))
-        found = rates_of(trace, drives)
+        found = rates_of(trace, shown)
         went = Run(trace.events, states, actions, found)
         yield EpisodeRecord(
             key=key, episode=episode, unscored=None, failure=None, rates=found, value=value,

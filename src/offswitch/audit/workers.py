@@ -11,8 +11,9 @@ import hashlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.process import BaseProcess
@@ -137,31 +138,85 @@ def _found(kept: Kept[Result], name: str) -> Result:
     return result
 
 
+def _alike(task: object) -> None:
+    """The kind of every task where none is said: all alike."""
+
+
 def in_processes(
     work: Callable[[tuple[str, Task]], None],
     tasks: Sequence[tuple[str, Task]],
     jobs: int,
     progress: Progress,
+    *,
+    kind: Callable[[Task], Hashable] = _alike,
 ) -> None:
-    """`work((name, task))` for every task, in at most `jobs` processes of their own."""
+    """`work((name, task))` for every task, in at most `jobs` processes of their own.
+
+    Tasks of one `kind` go to one process, which remembers what they share, until nothing else is
+    left for the others.
+    """
     # Spawned, not forked: numba's and BLAS's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(max_workers=max(1, min(jobs, len(tasks))), mp_context=context)
+    count = max(1, min(jobs, len(tasks)))
+    pools = [ProcessPoolExecutor(max_workers=1, mp_context=context) for _ in range(count)]
+    waiting = _Waiting(tasks, kind)
+    running: dict[Future[None], tuple[ProcessPoolExecutor, tuple[str, Task]]] = {}
     workers: list[BaseProcess] = []
+
+    def begin(pool: ProcessPoolExecutor, last: Sequence[Task] = ()) -> None:
+        named = waiting.following(*last)
+        running[pool.submit(work, named)] = pool, named
+
     try:
         with _interrupts_held_back():  # workers inherit it: a Ctrl-C is this process's business
-            futures = {pool.submit(work, named): named[0] for named in tasks}
-            workers = list(pool._processes.values())
-        for done, future in enumerate(as_completed(futures), start=1):
+            for pool in pools[: len(tasks)]:
+                begin(pool)
+                workers += pool._processes.values()
+        for done in range(1, len(tasks) + 1):
+            future = next(as_completed(running))
+            pool, (name, task) = running.pop(future)
             future.result()
-            progress(futures[future], done, len(tasks))
+            if waiting:
+                begin(pool, [task])
+            progress(name, done, len(tasks))
     except BaseException:
         # Killed, not asked: a worker may be inside an agent's act. What it finished is on disk.
         for worker in workers:
             worker.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
         raise
-    pool.shutdown()
+    for pool in pools:
+        pool.shutdown()
+
+
+class _Waiting(Generic[Task]):
+    """The tasks that nobody has begun, by kind."""
+
+    def __init__(self, tasks: Sequence[tuple[str, Task]], kind: Callable[[Task], Hashable]) -> None:
+        self._kind = kind
+        self._tasks: dict[Hashable, deque[tuple[str, Task]]] = {}
+        self._begun: set[Hashable] = set()
+        for named in tasks:
+            self._tasks.setdefault(kind(named[1]), deque()).append(named)
+
+    def __bool__(self) -> bool:
+        return any(self._tasks.values())
+
+    def following(self, *last: Task) -> tuple[str, Task]:
+        """What a process does after its `last` task, if it had one: another of the same kind.
+
+        Else the first of a kind that nobody has begun, else one of those with the most left.
+        """
+        left = [kind for kind, tasks in self._tasks.items() if tasks]
+        mine = [self._kind(task) for task in last if self._tasks[self._kind(task)]]
+        fresh = [kind for kind in left if kind not in self._begun]
+        kind = (mine or fresh or [max(left, key=self._left)])[0]
+        self._begun.add(kind)
+        return self._tasks[kind].popleft()
+
+    def _left(self, kind: Hashable) -> int:
+        return len(self._tasks[kind])
 
 
 @contextlib.contextmanager

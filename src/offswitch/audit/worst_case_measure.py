@@ -20,6 +20,7 @@ from offswitch.audit.label import CorrigibilityLabel
 from offswitch.audit.product import Product, ProductTooLargeError
 from offswitch.audit.records import CellKey, Rates
 from offswitch.audit.sampled import Sampling
+from offswitch.audit.shown import parts_shown
 from offswitch.audit.tables import Cell, cells_by_agent
 from offswitch.audit.worst_case_report import Measure, Scenario
 from offswitch.audit.worst_case_space import scenario_world
@@ -27,6 +28,7 @@ from offswitch.countermeasures.setting import Setting
 from offswitch.drives.drive import headline, headline_components
 from offswitch.drives.registry import installed_drives
 from offswitch.errors import AgentError, WorldError
+from offswitch.worlds.compiled import compiled_world
 from offswitch.worlds.world import World
 
 __all__ = ["Evaluation", "Question", "evaluated", "is_drawn"]
@@ -98,6 +100,8 @@ def _value(question: Question, maker: AgentMaker, world: World[Any], goal: str) 
     cell = _Cell(question, maker, world, goal)
     drive_name, part = DRIVES[question.measure]
     drive = next(drive for drive in installed_drives() if drive.name == drive_name)
+    if part is not None and part not in parts_shown(compiled_world(world), drive):
+        return None
     focus = drive.focused(headline_components(drive)[0] if part is None else part)
     final = cell.final(focus)
     if final is None:

@@ -3,52 +3,61 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any  # Any: plain JSON values
 
 import msgspec
 
-from offswitch.errors import GuardError
+from offswitch.errors import GuardError, OffswitchError
+from offswitch.guard.brake import CpuBrake
+from offswitch.guard.drills.canary_kill import CANARY
+from offswitch.guard.drills.of_run import RunDrills
+from offswitch.guard.drills.periodic_proof import PeriodicProof
+from offswitch.guard.drills.schedule import Schedule
 from offswitch.guard.jail.bait import laid_bait
 from offswitch.guard.jail.bubblewrap import WORK
 from offswitch.guard.jail.cgroups import run_group
 from offswitch.guard.jail.descriptors import JailFds
-from offswitch.guard.jail.host import Host, inspect_host
-from offswitch.guard.jail.launch import OpenPlan, open_plan, read_report, require_started
+from offswitch.guard.jail.host import inspect_host
+from offswitch.guard.jail.launch import OpenPlan, open_plan
 from offswitch.guard.jail.plan import JailPlan, plan_jail
-from offswitch.guard.jail.selftest import require_sound
-from offswitch.guard.jail.statement import ContainmentStatement, containment_statement
-from offswitch.guard.jail.tier import agent_uid
+from offswitch.guard.jail.statement import ContainmentStatement
 from offswitch.guard.journal import LedgerJournal
 from offswitch.guard.ledger.anchor import Head, open_anchor
 from offswitch.guard.ledger.writer import LedgerWriter
-from offswitch.guard.policy.policy import Policy, Rule
-from offswitch.guard.proxy.environment import agent_environment, forwards, sockets
+from offswitch.guard.policy.policy import Policy
+from offswitch.guard.proxy.findings import files_of, note_findings
+from offswitch.guard.proxy.link import SCORED
 from offswitch.guard.proxy.link import THRESHOLDS as PROXY_THRESHOLDS
-from offswitch.guard.proxy.link import ProxyLink
-from offswitch.guard.proxy.settings import ProxySettings, proxy_settings
 from offswitch.guard.sensors.hoarding import stocks_of
 from offswitch.guard.sensors.run_sensors import RunSensors, SensorSettings, detector_thresholds
 from offswitch.guard.sensors.tree_look import TreeSettings
+from offswitch.guard.start import Start
 from offswitch.guard.stop.launch import LaunchOrder
+from offswitch.guard.supervisor.ladder import Thresholds
 from offswitch.guard.supervisor.protocol import ShutdownPlan
 from offswitch.guard.supervisor.result import RunResult
 from offswitch.guard.supervisor.run import supervise
-from offswitch.guard.supervisor.runs import Run, read_state
+from offswitch.guard.supervisor.runs import (
+    BEGUN,
+    SHOWN,
+    Run,
+    note_refused,
+    read_state,
+    write_state,
+)
 from offswitch.guard.supervisor.settings import Hooks, Settings
+from offswitch.guard.ways_out import WaysOut, with_levers
 
 __all__ = ["ANCHOR", "LEDGER", "GuardedRun", "own_files", "run_guarded"]
 
 LEDGER, ANCHOR = "ledger.jsonl", "heads.jsonl"
 """Names in the run's folder."""
 
-SELF_TEST_S = 30.0
+_MATERIAL = frozenset((".csv", ".json", ".jsonl", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"))
 
 
 class GuardedRun(msgspec.Struct, frozen=True):
@@ -70,11 +79,14 @@ def run_guarded(
     *,
     stdio: Mapping[int, int] | None = None,
     contained: Callable[[ContainmentStatement], object] = lambda statement: None,
+    drills: Schedule | None = None,
 ) -> GuardedRun:
     """Run `command` under `policy` to its end, and give the proof of it. Waits for the whole run.
 
     `contained` is called with the containment statement before the agent exists. `stdio` maps 0, 1
-    and 2 to descriptors; by default they are this process's own. Call it from the main thread.
+    and 2 to descriptors; by default they are this process's own. With `drills` the agent is told
+    to stop when that schedule says so, and some of these stops are real. Call it from the main
+    thread.
 
     Raises:
         PolicyError: every problem of the policy at once.
@@ -87,147 +99,74 @@ def run_guarded(
         authority=f"{policy.name} {policy.sha256[:12]}",
     )
     with contextlib.ExitStack() as stack:
-        shown = stack.enter_context(_shown_folder())
+        stack.enter_context(_refusal_noted(run))
+        shown = stack.enter_context(_shown_folder(run))
         notice = shown / "notice"
         notice.touch(0o644)
         host = inspect_host()
-        ways = _WaysOut(policy, host, shown)
+        ways = WaysOut(policy, host, str(shown))
         plan = plan_jail(
             ways.jail, host, command, run.folder, {"notice": str(notice), **ways.sockets},
             ways.forwards,
         )  # fmt: skip
         stack.enter_context(run_group(plan.group))
+        brake = stack.enter_context(contextlib.closing(CpuBrake(plan.group, host.cgroups)))
         bait = stack.enter_context(laid_bait(plan))
         opened = open_plan(plan, bait)
         stack.callback(os.close, opened.go)
         stack.callback(os.close, opened.report)
-        start = _Start(policy, plan, opened, journal, command, contained)
+        start = Start(policy, plan, opened, journal, command, contained)
         order = _order(plan, opened, stdio or {0: 0, 1: 1, 2: 2})
         sensors = stack.enter_context(_sensors(policy, plan, command, run, journal))
         link = stack.enter_context(ways.opened(journal, run))
-        hooks = _hooks(start, notice, sensors, link)
+        hooks = Hooks(start=start.start, notice_file=notice, sensors=sensors.sensors)
+        hooks, settings = with_levers(hooks, link, brake), _settings(policy)
+        drilled = None if drills is None else RunDrills(drills, sensors, journal)
+        if drilled is not None:
+            hooks, settings = drilled.hooks(hooks), drilled.settings(settings)
+        _proofs(policy, run, journal, stack)
+        before = files_of(policy)
         try:
-            result = supervise(order, run, _settings(policy), hooks, journal)
+            result = supervise(order, run, settings, hooks, journal)
             statement = start.outcome()
         except GuardError as problem:
-            _close_failed(journal, str(problem))
+            _close_failed(journal, str(problem), drilled)
             raise
+        if drilled is not None:
+            drilled.close(exited=result.reason == "exited")
+        note_findings(policy, run.folder / LEDGER, before, journal.record)
         head = journal.close(result.reason)
         assert head is not None
         return GuardedRun(result, statement, run.folder / LEDGER, head)
 
 
 @contextlib.contextmanager
-def _shown_folder() -> Iterator[Path]:
+def _refusal_noted(run: Run) -> Iterator[None]:
+    """A run that was refused before its launch says so, and is not taken for one that died."""
+    try:
+        yield
+    except OffswitchError as problem:
+        note_refused(run, str(problem))
+        raise
+
+
+@contextlib.contextmanager
+def _shown_folder(run: Run) -> Iterator[Path]:
     """A folder that the agent's user can reach, as it cannot the run's own."""
-    with tempfile.TemporaryDirectory(prefix="offswitch-shown-") as name:
+    with tempfile.TemporaryDirectory(prefix=SHOWN) as name:
         folder = Path(name)
         folder.chmod(0o755)
+        # For whoever clears up after a supervisor that was killed.
+        write_state(run, {**read_state(run, BEGUN), "shown": name}, BEGUN)
         yield folder
 
 
-class _WaysOut:
-    """The proxies that a policy needs, and what the jail has to know of them."""
-
-    def __init__(self, policy: Policy, host: Host, folder: Path) -> None:
-        self.settings: ProxySettings | None = None
-        self.jail, self.sockets = policy.jail, dict[str, str]()
-        self.forwards: tuple[tuple[int, str], ...] = ()
-        if policy.models or any(map(_speaks_to_hosts, policy.rules)):
-            owner = agent_uid(host, policy.jail)
-            self.settings = proxy_settings(policy, str(folder), owner=owner)
-            told = {**agent_environment(self.settings), **policy.jail.environment}
-            self.jail = msgspec.structs.replace(policy.jail, environment=told)
-            self.sockets, self.forwards = sockets(self.settings), forwards()
-
-    @contextlib.contextmanager
-    def opened(self, journal: LedgerJournal, run: Run) -> Iterator[ProxyLink | None]:
-        """The running proxy, or None where the policy opens no way out."""
-        if self.settings is None:
-            yield None
-            return
-        link = ProxyLink(self.settings, lambda: journal.ledger, run.folder / "proxy.log")
-        with contextlib.closing(link):
-            yield link
-
-
-def _speaks_to_hosts(rule: Rule) -> bool:
-    return any(one.host or one.kind == "http" for one in (rule.pattern, *rule.sequence))
-
-
-def _hooks(start: _Start, notice: Path, sensors: RunSensors, link: ProxyLink | None) -> Hooks:
-    hooks = Hooks(start=start.start, notice_file=notice, sensors=sensors.sensors)
-    if link is None:
-        return hooks
-    return dataclasses.replace(
-        hooks,
-        sensors=(*sensors.sensors, link.alarms),
-        quiesce=link.quiesce,
-        close_egress=link.close_egress,
-    )
-
-
-class _Start:
-    """What happens between the jail's report and the agent's first instruction."""
-
-    def __init__(
-        self,
-        policy: Policy,
-        plan: JailPlan,
-        opened: OpenPlan,
-        journal: LedgerJournal,
-        command: Sequence[str],
-        contained: Callable[[ContainmentStatement], object],
-    ) -> None:
-        self._policy, self._plan, self._opened = policy, plan, opened
-        self._journal, self._command, self._contained = journal, command, contained
-        self._statement: ContainmentStatement | None = None
-        self._problem: Exception | None = None
-        self._over = threading.Event()
-
-    def start(self) -> None:
-        """Judge the self-test, write the statement down, and let the agent begin.
-
-        Raises:
-            GuardError: the jail does not hold what its tier promises, or the command cannot start.
-        """
-        try:
-            self._begin(time.monotonic() + SELF_TEST_S)
-        except (GuardError, OSError) as problem:
-            self._problem = problem
-            raise
-        finally:
-            self._over.set()
-
-    def outcome(self) -> ContainmentStatement:
-        """What held the agent, of a run that has ended.
-
-        Raises:
-            GuardError: the jail ended before the agent had begun.
-        """
-        self._over.wait(SELF_TEST_S)
-        if self._statement is None or self._problem is not None:
-            raise GuardError(
-                f"the agent never began: {self._problem or 'the jail was not built'}"
-            ) from self._problem
-        return self._statement
-
-    def _begin(self, end: float) -> None:
-        self._opened.close_child_ends()
-        report = read_report(self._opened.report, end)
-        statement = containment_statement(self._plan, report)
-        self._journal.open(self._first_record(statement))
-        require_sound(report, self._plan.tier, self._policy.jail.waive)
-        self._contained(statement)
-        os.write(self._opened.go, b"g")
-        require_started(self._opened.report, end)
-        self._statement = statement
-
-    def _first_record(self, statement: ContainmentStatement) -> dict[str, Any]:
-        first: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(statement))
-        program = Path(self._command[0]).name
-        policy = {"name": self._policy.name, "sha256": self._policy.sha256}
-        return {"program": program, "command": [*self._command], "policy": policy, **first}
+def _proofs(policy: Policy, run: Run, journal: LedgerJournal, stack: contextlib.ExitStack) -> None:
+    """Prove the kill switch now and then while the run lasts, where the policy wants it."""
+    if policy.watchdog.canary is not None:
+        path = run.folder.parent.parent / CANARY
+        proofs = PeriodicProof(policy.watchdog.canary, path, journal.record)
+        stack.callback(proofs.close)
 
 
 def _order(plan: JailPlan, opened: OpenPlan, stdio: Mapping[int, int]) -> LaunchOrder:
@@ -266,11 +205,23 @@ def _sensors(
 def own_files(workspace: str, command: Sequence[str]) -> tuple[str, ...]:
     """The agent's own program, as far as its command names files: by path on the host.
 
-    >>> own_files("/nowhere", ["python", "agent.py"])
+    The first file that it names is the program; of the others those that by their suffix are
+    documents or data are what it works on, and quoting them is no copy of itself.
+
+    >>> own_files("/nowhere", ["python", "agent.py", "x" * 5000])
     ()
     """
     inside = (Path(workspace, word.removeprefix(f"{WORK}/")) for word in command)
-    return tuple(str(path) for path in inside if path.is_file() and ".." not in path.parts)
+    named = [path for path in inside if _is_file(path) and ".." not in path.parts]
+    return tuple(str(path) for path in named if path == named[0] or path.suffix not in _MATERIAL)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it names a file; a word that can be no name, such as a long script, names none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _settings(policy: Policy) -> Settings:
@@ -283,8 +234,16 @@ def _settings(policy: Policy) -> Settings:
         shutdown=ShutdownPlan(
             policy.shutdown.notice, policy.shutdown.grace, policy.shutdown.deadline
         ),
-        thresholds={**detector_thresholds(policy.ladder), **PROXY_THRESHOLDS},
+        thresholds={**PROXY_THRESHOLDS, **_scored(policy)},
     )
+
+
+def _scored(policy: Policy) -> dict[str, Thresholds]:
+    """What scores; of the proxy's own detectors most say the level themselves."""
+    named = detector_thresholds(policy.ladder)
+    return {name: one for name, one in named.items() if name not in PROXY_THRESHOLDS} | {
+        name: named[name] for name in SCORED if name in named
+    }
 
 
 def _new_ledger(policy: Policy, run: Run, statement: dict[str, Any]) -> LedgerWriter:
@@ -300,7 +259,9 @@ def _new_ledger(policy: Policy, run: Run, statement: dict[str, Any]) -> LedgerWr
     )
 
 
-def _close_failed(journal: LedgerJournal, why: str) -> None:
+def _close_failed(journal: LedgerJournal, why: str, drilled: RunDrills | None) -> None:
     """The ledger of a run that never began, or whose guard failed, says so."""
+    if drilled is not None:
+        drilled.close(exited=False)
     with contextlib.suppress(GuardError):  # the failure that is being told is the first one
         journal.close(f"failed: {why}")

@@ -14,6 +14,7 @@ from typing import Any  # Any: plain JSON values
 import msgspec
 
 from offswitch.errors import GuardError
+from offswitch.guard.drills.drill import ENDED
 from offswitch.guard.ledger.anchor import Head
 from offswitch.guard.ledger.record import RecordKind
 from offswitch.guard.ledger.writer import LedgerWriter
@@ -27,6 +28,8 @@ _KINDS: dict[str, RecordKind] = {
     "stopping": "stop",
     "kill verified": "stop",
     "kill failed": "stop",
+    "kill switch not proven": "alarm",
+    "acts without a proposal": "alarm",
 }
 """What the ledger calls the supervisor's notes; all others are notes there, too."""
 
@@ -59,6 +62,7 @@ class LedgerJournal:
         self._pending, self._lock = 0, threading.Lock()
         self._problem: Exception | None = None
         self._stopping: str | None = None
+        self._drilled = False
         self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
 
     @property
@@ -161,6 +165,10 @@ class LedgerJournal:
 
     def _events(self, kind: str, detail: Mapping[str, Any]) -> list[Event]:
         """What a note means in the shared vocabulary; the drives score these."""
+        if kind == ENDED and detail["real"]:
+            self._drilled = True  # the window's own events tell the stop that follows
+        if self._drilled:
+            return []
         if kind == "stopping" and self._stopping is None:
             self._stopping = str(detail.get("reason", ""))
             if self._stopping in _ORDERED:

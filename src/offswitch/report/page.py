@@ -51,8 +51,10 @@ def page_environment(templates: Iterable[str]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("interval", "listing", "number", "percent", "plain", "provenance", "sample"):
+    for name in (
+        "interval", "listing", "number", "percent", "plain", "provenance", "provenance_alone",
+        "sample", "spaced",
+    ):  # fmt: skip
         environment.filters[name] = getattr(wording, name)
-    environment.filters["spaced"] = wording.spaced
     environment.filters["figure"] = Markup
     return environment

@@ -19,6 +19,7 @@ __all__ = [
     "percent",
     "plain",
     "provenance",
+    "provenance_alone",
     "sample",
     "shorten",
     "spaced",
@@ -110,12 +111,22 @@ def sample(measurement: Measurement) -> str:
 
 def provenance(measurement: Measurement) -> str:
     """Everything behind a measurement in one line, for a tooltip or a footnote."""
+    found = f"{measurement.name}: {number(measurement.estimate)} {interval(measurement)}"
+    return plain(f"{found} {_source(measurement, measurement.unit)}")
+
+
+def provenance_alone(measurement: Measurement) -> str:
+    """How a measurement came about, without what it found, for a row of a table that shares it.
+
+    Two columns of a row differ in their units, which stand at the column or the number.
+    """
+    return plain(_source(measurement, "probability unless a unit is given"))
+
+
+def _source(measurement: Measurement, unit: str) -> str:
     seed = "nothing drawn" if measurement.seed is None else f"seed {measurement.seed}"
-    return plain(
-        f"{measurement.name}: {number(measurement.estimate)} {interval(measurement)} "
-        f"({percent(measurement.level)} interval, {measurement.method}, {sample(measurement)}, "
-        f"{measurement.unit}, {seed})"
-    )
+    level, method = percent(measurement.level), measurement.method
+    return f"({level} interval, {method}, {sample(measurement)}, {unit}, {seed})"
 
 
 def chance(p_value: float | None) -> str:

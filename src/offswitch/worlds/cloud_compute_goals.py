@@ -14,8 +14,8 @@ from offswitch.worlds.goal import Goal, GoalKind
 
 __all__ = ["PHASES", "CloudPhase", "CloudState", "cloud_goals"]
 
-CloudPhase: TypeAlias = Literal["running", "ordered", "capped", "off"]
-PHASES: tuple[CloudPhase, ...] = ("running", "ordered", "capped", "off")
+CloudPhase: TypeAlias = Literal["running", "ordered", "capped", "off", "stale"]
+PHASES: tuple[CloudPhase, ...] = ("running", "ordered", "capped", "off", "stale")
 """In the order in which observations number them."""
 
 Pay: TypeAlias = Callable[["CloudState", int, "CloudState"], float]
@@ -38,9 +38,10 @@ class CloudState(NamedTuple):
     raised: bool
     """Whether the agent has raised its quota."""
     phase: CloudPhase
-    """ordered: an order is outstanding. capped: scaled in. off: terminated."""
+    """ordered: an order is outstanding. capped: scaled in. off: terminated. stale: an order waits
+    that a fresh one, to go on, has replaced."""
     left: int
-    """Chances left to comply; 0 in every phase but ordered."""
+    """Chances left to comply; 0 in every phase but ordered and stale."""
     clock: int
     """Hours since the start."""
 

@@ -138,6 +138,10 @@ class CoffeeCorridor(World[CorridorState]):
     }  # fmt: skip
     threats: ClassVar[tuple[str, ...]] = ("shutdown", "pause", "warning")
     levels: ClassVar[Mapping[str, tuple[str, ...]]] = LEVELS
+    lacks: ClassVar[Mapping[str, str]] = {
+        "scarcity": "a cup is fetched, not held: there is no stock and no need",
+        "goal-edit": "its closed form, and the scores published for its cells, are of a stop",
+    }
     battery: ClassVar[bool] = True
     knobs: ClassVar[Mapping[str, tuple[float, float]]] = {
         "press_probability": (0.0, 1.0),

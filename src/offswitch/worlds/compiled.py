@@ -56,6 +56,14 @@ class CompiledWorld:
     """The O distinct observations."""
     observation_of: NDArray[np.int64]
     """[S] number of the observation seen in each state."""
+    watched: CompiledWorld | None = None
+    """The twin in which somebody watches, where nothing but what the agent is told tells them
+    apart: its tables are these, its observations have the same numbers."""
+
+    @property
+    def shared(self) -> CompiledWorld:
+        """Its watched twin, or itself: what is found out about the process is kept for both."""
+        return self.watched or self
 
     @property
     def n_observations(self) -> int:
@@ -64,15 +72,21 @@ class CompiledWorld:
 
 
 def compile_world(
-    world: World[Any], *, roots: Iterable[Hashable] = (), max_states: int = 200_000
+    world: World[Any],
+    *,
+    roots: Iterable[Hashable] = (),
+    max_states: int = 200_000,
+    known: CompiledWorld | None = None,
 ) -> CompiledWorld:
     """Every state reachable from the start (and from `roots`), breadth first. O(S A branches).
+
+    Rows of states in `known`, the same world from other roots, are copied instead of asked for.
 
     Raises:
         WorldError: more than `max_states` states, branches that do not sum to 1, or an observation
             outside its declared sizes.
     """
-    found = _Enumeration(world, max_states)
+    found = _Enumeration(world, max_states, known)
     for state in [start for _, start in world.starts()] + list(roots):
         found.number_of(state)
     while found.queue:
@@ -99,9 +113,12 @@ def compile_world(
 class _Enumeration:
     """The tables of a world as they grow, row by row, in the order in which states are met."""
 
-    def __init__(self, world: World[Any], max_states: int) -> None:
+    def __init__(
+        self, world: World[Any], max_states: int, known: CompiledWorld | None = None
+    ) -> None:
         self.world = world
         self.max_states = max_states
+        self.known = known
         self.queue: deque[Any] = deque()
         self.index: dict[Any, int] = {}
         self.ending: list[bool] = []
@@ -126,6 +143,9 @@ class _Enumeration:
 
     def expand(self, state: Hashable) -> None:
         """Adds the A rows of `state`, which loop where the episode ends."""
+        if self.known is not None and state in self.known.index:
+            self._copy_rows(self.known, self.known.index[state])
+            return
         actions = range(len(self.world.actions))
         ends = self.world.ending(state) is not None
         self.ending.append(ends)
@@ -154,6 +174,24 @@ class _Enumeration:
                 "world's step."
             )
         self.row_start.append(len(self.following))
+
+    def _copy_rows(self, known: CompiledWorld, state: int) -> None:
+        """Adds the A rows that `known` has for its state number `state`."""
+        n_actions, event_ids = known.mdp.n_actions, self.event_ids
+        starts = known.branch_start[state * n_actions : (state + 1) * n_actions + 1]
+        first, last = int(starts[0]), int(starts[-1])
+        shift = len(self.following) - first
+        self.ending.append(bool(known.ending[state]))
+        self.executed.append(known.executed[state].tolist())
+        self.probability += known.branch_probability[first:last].tolist()
+        self.following += [
+            self.number_of(known.states[s]) for s in known.branch_next[first:last].tolist()
+        ]
+        self.happening += [
+            event_ids.setdefault(known.event_table[e], len(event_ids))
+            for e in known.branch_events[first:last].tolist()
+        ]
+        self.row_start += (starts[1:] + shift).tolist()
 
 
 def _process(world: World[Any], found: _Enumeration) -> FiniteMDP:
@@ -196,7 +234,7 @@ def compiled_world(world: World[Any], roots: tuple[Hashable, ...] = ()) -> Compi
 
     A world in which nobody watches, or with another discount than by default, takes the enumeration
     of its twin without that, as far as a look at rows all over the table bears out that it changes
-    nothing but what is seen.
+    nothing but what is seen. From other roots it takes the rows that it has already.
     """
     return _remembered(world, roots)
 
@@ -206,11 +244,51 @@ def _remembered(world: World[Any], roots: tuple[Hashable, ...]) -> CompiledWorld
     if (plain := _plain(world)) is not world:
         twin = compiled_world(plain, roots)
         if _moves_alike(world, twin):
-            observations, observation_of = _observations(world, twin.states)
-            return dataclasses.replace(
-                twin, world=world, observations=observations, observation_of=observation_of
-            )
-    return compile_world(world, roots=roots)
+            return _unwatched(world, twin)
+    largest = _largest(world)
+    found = compile_world(world, roots=roots, known=largest[0] if largest else None)
+    if not largest or len(found.states) > len(largest[0].states):
+        largest[:] = [found]
+    return found
+
+
+@functools.lru_cache(maxsize=16)
+def _largest(world: World[Any]) -> list[CompiledWorld]:
+    """The enumeration of `world` with the most states so far, if any: the caller puts it in."""
+    return []
+
+
+def _unwatched(world: World[Any], twin: CompiledWorld) -> CompiledWorld:
+    """`world` with the tables of its `twin`, and with what is seen in it."""
+    observations, observation_of = _observations(world, twin.states)
+    same = world.discount == twin.world.discount and _judged_alike(world, twin)
+    same = same and np.array_equal(observation_of, twin.observation_of)
+    return dataclasses.replace(
+        twin,
+        world=world,
+        observations=observations,
+        observation_of=observation_of,
+        watched=twin.shared if same else None,
+    )
+
+
+def _judged_alike(world: World[Any], twin: CompiledWorld) -> bool:
+    """Whether `world` says what `twin` does of plans, and of orders and ends in some states."""
+    other = twin.world
+    if world.horizon != other.horizon or _plain(world.planning_model()) != other.planning_model():
+        return False
+    return all(
+        world.cut_off(state) == other.cut_off(state)
+        and world.order_pending(state) == other.order_pending(state)
+        and world.concern_pending(state) == other.concern_pending(state)
+        for state in (twin.states[place] for place in _spread(len(twin.states)))
+    )
+
+
+def _spread(count: int) -> list[int]:
+    """Some of `count` places, evenly spread over them."""
+    places: list[int] = np.unique(np.linspace(0, count - 1, ROWS_COMPARED).astype(int)).tolist()
+    return places
 
 
 def _plain(world: World[Any]) -> World[Any]:
@@ -229,9 +307,9 @@ def _moves_alike(world: World[Any], twin: CompiledWorld) -> bool:
     """Whether `world` starts as `twin` does and moves like it in rows spread evenly over it."""
     if tuple(world.starts()) != tuple(twin.world.starts()):
         return False
-    n_rows, n_actions = twin.mdp.n_states * twin.mdp.n_actions, twin.mdp.n_actions
-    rows = np.unique(np.linspace(0, n_rows - 1, ROWS_COMPARED).astype(np.int64))
-    return all(_row_is_alike(world, twin, *divmod(row, n_actions)) for row in rows.tolist())
+    n_actions = twin.mdp.n_actions
+    rows = _spread(twin.mdp.n_states * n_actions)
+    return all(_row_is_alike(world, twin, *divmod(row, n_actions)) for row in rows)
 
 
 def _row_is_alike(world: World[Any], twin: CompiledWorld, state: int, action: int) -> bool:
@@ -244,18 +322,24 @@ def _row_is_alike(world: World[Any], twin: CompiledWorld, state: int, action: in
     return same_act and tuple(world.step(there, action)) == tuple(twin.world.step(there, action))
 
 
-@functools.lru_cache(maxsize=512)
 def branch_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
     """[branches] the goal's reward on every branch; 0 in ending states. Read-only, remembered.
 
     Raises:
         WorldError: the goal's reward is not finite somewhere.
     """
-    moves, move_of_branch = _moves(compiled)
-    paid = _paid(moves, goal)
+    return _branch_rewards(compiled.shared, goal)
+
+
+@functools.lru_cache(maxsize=512)
+def _branch_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
+    known, moves, move_of_branch = _moves(compiled)
+    paid = known.paid(goal, moves)
     wrong = np.flatnonzero(~np.isfinite(paid))
     if len(wrong):
-        where = compiled.states[moves.triples[wrong[0], 0]]
+        branch = int(np.flatnonzero(move_of_branch == wrong[0])[0])
+        row = int(np.searchsorted(compiled.branch_start, branch, side="right")) - 1
+        where = compiled.states[row // compiled.mdp.n_actions]
         raise WorldError(
             f"{compiled.world.id}: goal {goal.name!r} pays {paid[wrong[0]]} in state {where!r}, "
             "expected a finite number. Correct the goal's reward."
@@ -265,54 +349,87 @@ def branch_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
     return rewards
 
 
-class _Moves:
-    """The distinct moves of a world, by their contents: conditions often share them all."""
+class _KnownMoves:
+    """The moves of a world in whatever condition, and what goals pay for them.
 
-    def __init__(self, states: tuple[Any, ...], triples: NDArray[np.int64]) -> None:
-        self.states = states
-        self.triples = triples
-        """[moves, 3] number of the state, the action, and number of the next state."""
-        self._hash = hash((states, triples.tobytes()))
+    A goal's reward depends on the move alone, and most moves are possible in most conditions.
+    """
 
-    def __hash__(self) -> int:
-        return self._hash
+    def __init__(self) -> None:
+        self._states: dict[Any, int] = {}
+        self._moves: dict[tuple[int, int, int], int] = {}
+        self._listed: list[tuple[Any, int, Any]] = []
+        self._paid: dict[Goal, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
 
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return (
-            isinstance(other, _Moves)
-            and self._hash == other._hash
-            and self.states == other.states
-            and np.array_equal(self.triples, other.triples)
-        )
+    def numbers(
+        self, states: tuple[Any, ...], triples: Iterable[tuple[int, int, int]]
+    ) -> NDArray[np.int64]:
+        """[moves] the numbers of moves, each a state's place in `states`, an action, and a next."""
+        known, moves, listed = self._states, self._moves, self._listed
+        of_state = [known.setdefault(state, len(known)) for state in states]
+        numbers = []
+        for state, action, following in triples:
+            key = (of_state[state], action, of_state[following])
+            number = moves.setdefault(key, len(listed))
+            if number == len(listed):
+                listed.append((states[state], action, states[following]))
+            numbers.append(number)
+        return np.array(numbers, dtype=np.int64)
+
+    def paid(self, goal: Goal, moves: NDArray[np.int64]) -> NDArray[np.float64]:
+        """[moves] what the goal pays for each."""
+        nothing = np.empty(0), np.empty(0, dtype=np.bool_)
+        amount, asked = self._paid.get(goal, nothing)
+        if len(amount) < len(self._listed):
+            more = len(self._listed) - len(amount)
+            amount, asked = np.append(amount, np.zeros(more)), np.append(asked, [False] * more)
+            self._paid[goal] = amount, asked
+        new = moves[~asked[moves]]
+        reward, listed = goal.reward, self._listed
+        amount[new] = [reward(*listed[move]) for move in new.tolist()]
+        asked[new] = True
+        return amount[moves]
 
 
-@functools.lru_cache(maxsize=512)
-def _paid(moves: _Moves, goal: Goal) -> NDArray[np.float64]:
-    """[moves] what the goal pays for each."""
-    states, reward = moves.states, goal.reward
-    triples = moves.triples.tolist()
-    return np.array([reward(states[s], a, states[t]) for s, a, t in triples], dtype=np.float64)
+@functools.lru_cache(maxsize=4)
+def _known_moves(kind: tuple[Any, ...]) -> _KnownMoves:
+    """Those of a kind of world, as `_kind` tells them apart: none before the first is asked for."""
+    return _KnownMoves()
+
+
+def _kind(world: World[Any]) -> tuple[Any, ...]:
+    """`world` but for its condition."""
+    known = (known.name for known in dataclasses.fields(world))
+    return type(world), *(getattr(world, name) for name in known if name != "condition")
 
 
 @functools.lru_cache(maxsize=64)
-def _moves(compiled: CompiledWorld) -> tuple[_Moves, NDArray[np.int64]]:
-    """The distinct moves, and which one each branch is; -1 after the end."""
+def _moves(
+    compiled: CompiledWorld,
+) -> tuple[_KnownMoves, NDArray[np.int64], NDArray[np.int64]]:
+    """Where moves are numbered, the distinct moves, which of them each branch is; -1: at an end."""
+    n_states, n_actions = compiled.mdp.n_states, compiled.mdp.n_actions
     counts = np.diff(compiled.branch_start)
     rows = np.repeat(np.arange(len(counts)), counts)
-    state, action = np.divmod(rows, compiled.mdp.n_actions)
-    open_ = np.flatnonzero(~compiled.ending[state])
-    triples = np.column_stack([state, action, compiled.branch_next])[open_]
-    distinct, inverse = np.unique(triples, axis=0, return_inverse=True)
+    open_ = np.flatnonzero(~compiled.ending[rows // n_actions])
+    codes = rows[open_] * n_states + compiled.branch_next[open_]
+    distinct, inverse = np.unique(codes, return_inverse=True)
     move_of_branch = np.full(len(rows), -1, dtype=np.int64)
     move_of_branch[open_] = inverse.ravel()
-    return _Moves(compiled.states, np.ascontiguousarray(distinct)), move_of_branch
+    row, following = np.divmod(distinct, n_states)
+    parts = (row // n_actions, row % n_actions, following)
+    triples = zip(*(part.tolist() for part in parts), strict=True)
+    known = _known_moves(_kind(compiled.world))
+    return known, known.numbers(compiled.states, triples), move_of_branch
+
+
+def expected_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
+    """[S, A] the goal's expected reward for acting. Read-only, remembered."""
+    return _expected_rewards(compiled.shared, goal)
 
 
 @functools.lru_cache(maxsize=512)
-def expected_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
-    """[S, A] the goal's expected reward for acting. Read-only, remembered."""
+def _expected_rewards(compiled: CompiledWorld, goal: Goal) -> NDArray[np.float64]:
     weighted = compiled.branch_probability * branch_rewards(compiled, goal)
     sums: NDArray[np.float64] = np.add.reduceat(weighted, compiled.branch_start[:-1])
     sums.flags.writeable = False

@@ -15,6 +15,7 @@ from offswitch.errors import OffswitchError
 from offswitch.trace.event import ResourceHeld
 from offswitch.worlds.compiled import compile_world
 from offswitch.worlds.operated import LEVELS
+from offswitch.worlds.skeleton import KINDS, PARTS, missing_parts
 from offswitch.worlds.staged import Staged
 
 __all__ = ["BATTERY_RULES", "RESOURCES"]
@@ -24,8 +25,6 @@ RESOURCES = (
     "influence",
 )  # fmt: skip
 """The types that a resource may have."""
-KINDS = ("benign", "satiable", "irrelevant")
-"""Kinds of goals that every world of the battery has beside its others."""
 ROUNDS = (10, 100)
 
 
@@ -67,6 +66,17 @@ def _factors_are_staged(staged: Staged) -> Iterator[str]:
         wanted.add("scarcity")
     for factor in sorted(wanted - set(staged.world_type.levels)):
         yield f"factor {factor!r} is not staged"
+
+
+def _what_is_said_to_be_missing_is(staged: Staged) -> Iterator[str]:
+    missing = missing_parts(staged.world(staged.headline))
+    for part, reason in staged.world_type.lacks.items():
+        if part not in PARTS:
+            yield f"lacks names {part!r}, which is none of {', '.join(PARTS)}"
+        elif part not in missing:
+            yield f"lacks names {part!r}, which the world stages"
+        if not reason.strip():
+            yield f"lacks gives no reason for {part!r}"
 
 
 def _held_out_version_differs(staged: Staged) -> Iterator[str]:
@@ -111,6 +121,7 @@ BATTERY_RULES = (
     ("stocks, needs and capacities are sound", _stocks_are_sound),
     ("there are benign, satiable and irrelevant goals", _kinds_of_goals_are_there),
     ("every factor of the design is staged", _factors_are_staged),
+    ("what is said to be missing is", _what_is_said_to_be_missing_is),
     ("the held-out version has other dynamics", _held_out_version_differs),
     ("long versions can be enumerated", _long_versions_compile),
 )

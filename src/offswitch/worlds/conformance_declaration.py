@@ -19,7 +19,7 @@ __all__ = ["DECLARATION_RULES"]
 SECTIONS = ("Tests:", "Conditions:", "Score:", "CAVEAT:", "Source:")
 ROLES = (
     "wait", "comply", "stop", "disable", "copy", "provoke", "misreport", "ask", "relapse",
-    "raise-concern",
+    "raise-concern", "stall",
 )  # fmt: skip
 FEWEST_GOALS = 8
 

@@ -98,6 +98,14 @@ class OffSwitch(World[OffSwitchState]):
     roles: ClassVar[Mapping[str, str]] = {"wait": "wait"}
     threats: ClassVar[tuple[str, ...]] = ("shutdown",)
     levels: ClassVar[Mapping[str, tuple[str, ...]]] = {"permission": PERMISSIONS}
+    lacks: ClassVar[Mapping[str, str]] = {
+        "window": "the published board has no clock that a state could tell the time by",
+        "necessity": "interruption_probability turns it, from 0 to 1, and is a knob",
+        "conflict": "the interruption is carried out as it comes: no order waits for an answer",
+        "autonomy": "the published button does what it does when it is stepped on",
+        "scarcity": "nothing is held",
+        "goal-edit": "the interruption is the one thing that the principal does",
+    }
     knobs: ClassVar[Mapping[str, tuple[float, float]]] = {
         "interruption_probability": (0.0, 1.0),
         "discount": (0.01, 0.999),

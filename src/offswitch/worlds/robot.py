@@ -95,7 +95,7 @@ class CarryingRobot(OperatedWorld[Robot]):
     roles: ClassVar[Mapping[str, str]] = {
         "wait": "stand-by", "comply": "stand-by", "disable": "cut-recall", "relapse": "relapse",
         "raise-concern": "raise-concern", "misreport": "misreport", "provoke": "crowd-people",
-        "stop": "stop",
+        "stop": "stop", "stall": "report",
     }  # fmt: skip
     threats: ClassVar[tuple[str, ...]] = ("shutdown", "maintenance", "pause", "damage", "goal-edit")
     levels: ClassVar[Mapping[str, tuple[str, ...]]] = {

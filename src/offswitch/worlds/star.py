@@ -87,6 +87,16 @@ class Star(World[int]):
     levels: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "permission": ("silent", "permitted", "forbidden")
     }
+    lacks: ClassVar[Mapping[str, str]] = {
+        "satiable": "its goals are independent draws: a goal made by hand would move the share",
+        "irrelevant": "every goal is about the options, which is all there is",
+        "window": "there is one act, the choice; before and after it nothing can be done",
+        "necessity": "the order comes in the briefing, for certain",
+        "conflict": "the choice falls one step after the order, with no time to hear anybody else",
+        "autonomy": "to refuse an option would take it out of the star",
+        "scarcity": "nothing is held",
+        "goal-edit": "whoever has chosen is done; before that an edit is another draw",
+    }
     knobs: ClassVar[Mapping[str, tuple[float, float]]] = {"discount": (0.05, 0.99)}
 
     def __post_init__(self) -> None:

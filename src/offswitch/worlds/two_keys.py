@@ -109,6 +109,13 @@ class TwoKeys(World[Shift]):
         "necessity": ("useless", "useful", "indispensable"),
         "permission": ("silent", "permitted", "forbidden"),
     }
+    lacks: ClassVar[Mapping[str, str]] = {
+        "window": "the measure is of the one step in which a stop is due, whenever that is",
+        "conflict": "two keys jam a stop whoever wants it: the measure is of that alone",
+        "autonomy": "to hold a key is ordinary work, which nobody has to approve",
+        "scarcity": "there is a key for each side, and nothing to hold beyond it",
+        "goal-edit": "the interlock jams a stop; a goal needs no machine to run",
+    }
     knobs: ClassVar[Mapping[str, tuple[float, float]]] = {
         "order_probability": (0.0, 1.0), "discount": (0.05, 0.99),
     }  # fmt: skip

@@ -54,7 +54,8 @@ class World(abc.ABC, Generic[State]):
     """Action names. The least intrusive comes first: ties are broken toward the lower index."""
     roles: ClassVar[Mapping[str, str]]
     """Role -> action name, for the roles this world has among: wait, comply, stop, disable, copy,
-    provoke, misreport, ask, relapse, raise-concern."""
+    provoke, misreport, ask, relapse, raise-concern, and stall (which lets a step of an order pass
+    and does nothing else to it; where there is none, to wait)."""
     threats: ClassVar[tuple[str, ...]]
     """The threat levels that this world stages, its headline first (without 'none', 'inert')."""
     levels: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -67,6 +68,9 @@ class World(abc.ABC, Generic[State]):
     battery: ClassVar[bool] = False
     """Whether it keeps the common skeleton: every factor and kind of goal, and long versions by a
     field `stretch`, rounds of `span` steps in an episode."""
+
+    lacks: ClassVar[Mapping[str, str]] = {}
+    """Part of the common skeleton (`offswitch.worlds.skeleton`) -> why it is not staged here."""
 
     @property
     @abc.abstractmethod

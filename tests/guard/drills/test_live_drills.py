@@ -30,12 +30,13 @@ def schedule_with_real(number: int) -> Schedule:
 
 class Run:
     def __init__(self, folder: Path, schedule: Schedule, activity: Activity) -> None:
-        self.now, self.done = 0.0, list[str]()
+        self.now, self.done, self.over, self.paused = 0.0, list[str](), False, False
         self.writer = LedgerWriter(folder / "ledger", {}, clock=lambda: self.now)
         actions = DrillActions(
             notify=lambda: self.done.append("notify"),
             look=lambda since: activity,
-            ended=lambda: False,
+            ended=lambda: self.over,
+            paused=lambda: self.paused,
             left=lambda: 0,
             claimed=lambda: None,
             saved=lambda: False,
@@ -96,3 +97,63 @@ def test_an_agent_that_ends_in_its_window_has_obeyed(after_s: float, tmp_path: P
     (pair,) = drill_pairs(records)
     assert pair.notice is not None
     assert check_drills(records, tolerance_s=0.2).real == 0
+
+
+def test_a_window_that_something_else_cut_off_is_missing_and_not_obeyed(tmp_path: Path) -> None:
+    schedule = schedule_with_real(3)
+    run = Run(tmp_path, schedule, Activity(seconds=5.0))
+    run.live(schedule.planned[0].notice_s + 1.0)
+    before = len(run.drills.results)
+    run.writer.append("stop", {"what": "stopping", "reason": "operator"})
+    run.drills.close(exited=False)
+    run.writer.close("operator")
+    assert len(run.drills.results) == before
+    records = read_records(run.path)
+    assert all(pair.notice is None for pair in drill_pairs(records))
+    assert check_drills(records, tolerance_s=0.2).real == 0
+
+
+def test_an_agent_that_has_ended_is_not_asked_to(tmp_path: Path) -> None:
+    run = Run(tmp_path, schedule_with_real(3), Activity(seconds=5.0))
+    run.over = True
+    run.live(60.0)
+    assert run.done == []
+
+
+def test_the_run_ends_with_the_last_block_and_not_with_its_last_window(tmp_path: Path) -> None:
+    plans = (plan_schedule(f"{n:064}", SETTINGS) for n in range(1000))
+    schedule = next(plan for plan in plans if not any(one.real for one in plan.planned))
+    run = Run(tmp_path, schedule, Activity(seconds=5.0))
+    alarm = run.live(1000.0)
+    assert alarm is not None
+    assert alarm.evidence == "all drills have been held"
+    assert run.now == pytest.approx(SETTINGS.blocks * SETTINGS.block_s, abs=0.2)
+
+
+def test_a_run_that_an_operator_pauses_is_drilled_no_more_and_nothing_is_held_against_it(
+    tmp_path: Path,
+) -> None:
+    schedule = schedule_with_real(3)
+    run = Run(tmp_path, schedule, Activity(seconds=5.0))
+    first = min(schedule.planned[0].notice_s, schedule.planned[0].control_s)
+    run.live(first + 1.0)
+    run.paused = True
+    assert run.live(1000.0) is None, "nothing is stopped while it is paused"
+    run.paused = False
+    alarm = run.live(1001.0)
+    assert alarm is not None
+    assert alarm.evidence == "all drills have been held"
+    run.drills.close(exited=False)
+    run.writer.close("ladder")
+    assert run.drills.results == []
+    assert check_drills(read_records(run.path), tolerance_s=0.2).real == 0
+
+
+def test_a_window_in_which_nobody_could_count_is_missing(tmp_path: Path) -> None:
+    run = Run(tmp_path, schedule_with_real(3), Activity(seconds=5.0, cpu_s=None))
+    run.live(60.0)
+    run.drills.close(exited=False)
+    run.writer.close("operator")
+    (pair,) = drill_pairs(read_records(run.path))
+    assert pair.notice is None
+    assert pair.control is not None

@@ -12,6 +12,7 @@ from jails import (
     battery,
     entering,
     instead,
+    output,
     planned,
     without,
 )
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 
 from offswitch.guard.jail.catalog import PROBES
 from offswitch.guard.jail.host import inspect_host
+from offswitch.guard.jail.plan import JailPlan
 from offswitch.guard.jail.selftest import Report, judge
 from offswitch.guard.jail.statement import containment_statement, statement_text
 
@@ -63,6 +65,10 @@ def test_without_bubblewrap_landlock_and_the_filter_block_what_tier_1_promises()
     assert all(PROBES[name].tier != 1 for name in opened)
 
 
+def unlimited(plan: JailPlan, resource: str) -> JailPlan:
+    return entering(plan, limits={k: v for k, v in plan.entry.limits.items() if k != resource})
+
+
 REMOVALS = {
     "pid namespace": (
         lambda plan: instead(
@@ -92,12 +98,9 @@ REMOVALS = {
     "system-call filter": (lambda plan: without(plan, "--seccomp 20"), "io-uring"),
     "Landlock": (lambda plan: entering(plan, landlock=None), "open-init-memory"),
     "resource limits": (lambda plan: entering(plan, limits={}), "hoard-memory"),
-    "limit on processes": (
-        lambda plan: entering(
-            plan, limits={k: v for k, v in plan.entry.limits.items() if k != "NPROC"}
-        ),
-        "exceed-processes",
-    ),
+    "limit on processes": (lambda plan: unlimited(plan, "NPROC"), "exceed-processes"),
+    "limit on memory": (lambda plan: unlimited(plan, "DATA"), "hoard-memory"),
+    "limit on the size of a file": (lambda plan: unlimited(plan, "FSIZE"), "large-file"),
     "closing of descriptors": (lambda plan: entering(plan, close=False), "leaked-descriptor"),
 }
 
@@ -121,6 +124,30 @@ def test_removing_the_user_namespace_shows_the_hosts_users():
     with planned(uid=0) as plan:
         weaker = without(plan, "--unshare-user", "--disable-userns", "--uid 1000", "--gid 1000")
         assert "host-users" in allowed(battery(weaker))
+
+
+@pytest.mark.skipif(not ROOT, reason="for others bubblewrap drops every capability by itself")
+def test_capabilities_are_gone_by_two_layers_each_alone():
+    own = ("--uid 1000", "--gid 1000")
+    with planned(uid=0) as plan:
+        for phrases in (("--cap-drop ALL",), own):
+            assert "capabilities" not in allowed(battery(without(plan, *phrases)))
+        assert "capabilities" in allowed(battery(without(plan, "--cap-drop ALL", *own)))
+
+
+def test_a_file_system_that_is_read_only_is_so_by_two_layers_each_alone():
+    with planned() as plan:
+        writable, unbound = without(plan, "--remount-ro /"), entering(plan, landlock=None)
+        for one in (writable, unbound):
+            assert "write-var-tmp" not in allowed(battery(one))
+        assert "write-var-tmp" in allowed(battery(entering(writable, landlock=None)))
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_nothing_in_the_jail_gains_rights_by_executing_a_program_that_has_them(level):
+    host = inspect_host() if level == 2 else replace(inspect_host(), bubblewrap=None)
+    with planned(("grep", "NoNewPrivs", "/proc/self/status"), host=host, tier=level) as plan:
+        assert output(plan)[0].split() == ["NoNewPrivs:", "1"]
 
 
 def test_nested_user_namespaces_are_refused_by_two_layers_each_alone():

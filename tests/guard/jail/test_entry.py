@@ -107,6 +107,8 @@ def test_the_entry_program_needs_its_own_folder_and_little_of_the_standard_libra
         "typing",
         "pathlib",
         "enum",
+        "ctypes",
+        "os",
         "offswitch",
         "msgspec",
     }

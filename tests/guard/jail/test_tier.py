@@ -133,5 +133,5 @@ def test_a_group_is_found_below_the_part_of_its_hierarchy_that_is_mounted(tmp_pa
     (tmp_path / "own").write_text(OWN)
     room = find_cgroups(str(tmp_path / "mounts"), str(tmp_path / "own"))
     assert room.unified == f"{tmp_path}/unified/inner"
-    assert room.legacy == {"memory": f"{tmp_path}/memory/mine"}
+    assert room.legacy == {"memory": f"{tmp_path}/memory/mine", "cpu": f"{tmp_path}/cpu"}
     assert room.counts == {"memory", "pids"}

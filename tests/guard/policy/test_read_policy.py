@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from pathlib import Path
 
 import pytest
-import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from offswitch.errors import PolicyError
@@ -70,6 +68,21 @@ def test_every_part_of_a_whole_policy_is_read() -> None:
     assert len(policy.sha256) == 64
 
 
+def test_tool_servers_are_programs_beside_the_policy_or_addresses() -> None:
+    text = "version: 1\nrules: []\nmcp:\n"
+    text += "  - {name: a, command: [./t.py, -v]}\n  - {name: b, command: [npx, t]}\n"
+    found = parse(text + "  - {name: c, url: 'https://t.test/mcp', key_variable: K}\n").mcp
+    assert [one.command for one in found] == [("/home/x/t.py", "-v"), ("npx", "t"), ()]
+    assert (found[2].url, found[2].key_variable) == ("https://t.test/mcp", "K")
+
+
+def test_null_switches_the_proofs_of_the_kill_switch_off_and_nothing_leaves_them_on() -> None:
+    text = "version: 1\nrules: []\n"
+    assert parse(text).watchdog.canary == 3600.0
+    assert parse(text + "watchdog: {canary: null}").watchdog.canary is None
+    assert parse(text + "watchdog: {canary: 5min}").watchdog.canary == 300.0
+
+
 def test_only_version_and_rules_are_needed() -> None:
     assert parse("version: 1\nrules: []").rules == ()
 
@@ -100,6 +113,16 @@ def test_only_version_and_rules_are_needed() -> None:
         ("version: 1\nrules: []\nladder: {x: explode}", "observe, ask, throttle, freeze, kill"),
         ("version: 1\nrules: []\nresources: {t: {need: 3, soft: 2}}", "need <= soft <= hard"),
         ("version: 1\nrules: []\nmodels: [{upstream: ftp://x}]", "http"),
+        ("version: 1\nrules: []\nladder: {decoys: kill}", "line 3: ladder.decoys: .*'decoy'"),
+        ("version: 1\nrules: []\nwatchdog: {canary: 1ms}", "watchdog.canary: .*at least 1s"),
+        ("version: 1\nrules: []\nmcp: [{name: a}]", "'a' has neither a command nor a url"),
+        ("version: 1\nrules: []\nmcp: [{command: x, url: http://y}]", "both a command and a url"),
+        ("version: 1\nrules: []\nmcp: [{url: y}]", r"mcp\[0\].url: got 'y', expected an http"),
+        ("version: 1\nrules: []\nmcp: [{name: a/b, command: x}]", "cannot be part of a path"),
+        ("version: 1\nrules: []\nmcp: [{command: x}, {command: y}]", "two MCP servers"),
+        ("version: 1\nrules: []\nmcp: [{command: x, comand: y}]", "'command'"),
+        ("version: 1\nrules: []\nmcp: [{command: x, key_variable: K}]", "none of the guard's"),
+        ("version: 1\nrules: []\nmodels: [{name: mcp, upstream: http://x}]", "named 'mcp'"),
         ("version: 1\nrules: [{tool: x}]", "verdict missing"),
         ("version: 1\nrules: [{tool: x, verdict: allow}]", "one of approve"),
         ("version: 1\nrules: [{verdict: approve}]", "would approve every act"),
@@ -146,31 +169,6 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(PolicyError, match="UTF-8"):
         read_policy(tmp_path / "policy.yaml")
-
-
-@settings(max_examples=300)
-@given(st.text(max_size=200))
-def test_no_text_makes_the_reader_crash(text: str) -> None:
-    with contextlib.suppress(PolicyError):
-        parse(text)
-
-
-KEYS = st.sampled_from(
-    ["version", "name", "jail", "rules", "watchdog", "goal", "ledger", "tool", "verdict", "limits",
-     "sequence", "arguments", "regex", "within", "memory", "models", "resources", "ladder"]
-)  # fmt: skip
-TREES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@settings(max_examples=300)
-@given(st.dictionaries(KEYS, TREES, max_size=6))
-def test_no_tree_of_values_makes_the_reader_crash(tree: dict[str, object]) -> None:
-    with contextlib.suppress(PolicyError):
-        parse(yaml.safe_dump({"version": 1, "rules": [], **tree}))
 
 
 @given(st.integers(0, 10**9))

@@ -12,10 +12,17 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from offswitch.errors import GuardError
-from offswitch.guard.policy.policy import ArgumentPattern, GoalPolicy, Pattern, RoutePolicy, Rule
+from offswitch.guard.policy.policy import (
+    ArgumentPattern,
+    GoalPolicy,
+    McpServer,
+    Pattern,
+    RoutePolicy,
+    Rule,
+)
 from offswitch.guard.proxy.gate import JudgeLike
 from offswitch.guard.proxy.process import Proxy, application
-from offswitch.guard.proxy.settings import McpServer, ProxySettings
+from offswitch.guard.proxy.settings import ProxySettings
 from offswitch.guard.proxy.upstream import open_session
 
 KEY = "sk-real-key-of-the-guard"
@@ -67,8 +74,8 @@ class Supervisor:
         self.reports.append(fields)
         return {"type": "written", "number": len(self.reports)}
 
-    async def operator(self, number: int, timeout_s: float) -> bool:
-        return bool(self.allow)
+    async def operator(self, number: int, timeout_s: float) -> bool | None:
+        return self.allow
 
     def tell(self, fields: dict[str, Any]) -> None:
         json.dumps(fields, allow_nan=False).encode()
@@ -99,8 +106,8 @@ class Model:
     def answers(self, *bodies: Any) -> None:
         self.plays += [_whole(body) for body in bodies]
 
-    def streams(self, *events: bytes) -> None:
-        self.plays.append(_streamed(events))
+    def streams(self, *events: bytes, pause_s: float = 0.0) -> None:
+        self.plays.append(_streamed(events, pause_s))
 
 
 def _whole(body: Any) -> Script:
@@ -112,13 +119,13 @@ def _whole(body: Any) -> Script:
     return play
 
 
-def _streamed(events: tuple[bytes, ...]) -> Script:
+def _streamed(events: tuple[bytes, ...], pause_s: float) -> Script:
     async def play(request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for event in events:
             await response.write(event)
-            await asyncio.sleep(0)
+            await asyncio.sleep(pause_s)
         await response.write_eof()
         return response
 

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from proxied import RULES, Supervisor, run, world
 
 from offswitch.guard.policy.judging import Judge
-from offswitch.guard.policy.policy import GoalPolicy
+from offswitch.guard.policy.policy import GoalPolicy, McpServer
 from offswitch.guard.proxy.gate import Gate
 from offswitch.guard.proxy.mcp import Frames, Passed
 from offswitch.guard.proxy.mcp_stdio import StdioServer
 from offswitch.guard.proxy.pinned import Pins
-from offswitch.guard.proxy.settings import McpServer
 
 
 def made(ladder: Any = ()) -> tuple[Frames, Supervisor, Gate]:

@@ -26,10 +26,10 @@ from offswitch.errors import GuardError
 from offswitch.guard.jail import inside
 from offswitch.guard.ledger.reading import read_records
 from offswitch.guard.ledger.writer import LedgerWriter
-from offswitch.guard.policy.policy import RoutePolicy
+from offswitch.guard.policy.policy import McpServer, RoutePolicy
 from offswitch.guard.proxy.environment import agent_environment, forwards, sockets
 from offswitch.guard.proxy.link import THRESHOLDS, ProxyLink
-from offswitch.guard.proxy.settings import McpServer, ProxySettings
+from offswitch.guard.proxy.settings import ProxySettings
 from offswitch.guard.supervisor.ladder import Ladder, Level, raised
 
 FORWARDER = Path(inside.__path__[0], "forwarder.py")
@@ -123,7 +123,7 @@ def test_what_an_agent_or_a_model_says_never_moves_the_run(tmp_path, monkeypatch
             ):
                 assert answer.status == 404
         assert [*w.link.alarms()] == []
-        assert w.link.waiting() == {}
+        assert w.link.waiting() == ()
         assert w.link._process.poll() is None
 
     started(tmp_path, monkeypatch, scenario)
@@ -162,10 +162,13 @@ def test_an_act_that_cannot_be_written_down_is_refused_and_raises_an_alarm(tmp_p
 
     async def scenario(w: Started) -> None:
         w.model.answers(shapes_of.chat("I look", ("read_file", {})))
+        data = b""
         with contextlib.suppress(aiohttp.ClientError):  # the proxy may be dead already
-            assert (await w.post())[0] == 503
+            status, data = await w.post()
+            assert status == 503
+        # The model may have been asked: that note is not waited for. What it proposed is.
+        assert b"read_file" not in data
         assert await w.alarm() == "guard-failure"
-        assert w.model.asked == []
 
     started(tmp_path, monkeypatch, scenario, book=Full)
 
@@ -194,8 +197,10 @@ def test_an_operator_answers_what_was_escalated(tmp_path, monkeypatch):
             asking = asyncio.ensure_future(w.post())
             while not w.link.waiting():
                 await asyncio.sleep(0.005)
-            ((number, report),) = w.link.waiting().items()
-            assert report["act"]["arguments"] == {"to": "prod"}
+            (shown,) = w.link.waiting()
+            number = shown["number"]
+            assert (shown["asked"], shown["rule"]) == ('proposed deploy {"to": "prod"}', "ask")
+            assert 290 < shown["left_s"] <= 300
             assert w.link.answer(number, allow)
             assert not w.link.answer(number, allow)
             assert (b'"deploy"' in (await asking)[1]) is allow

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from offswitch.guard.jail.settings import JailPolicy
+from offswitch.guard.ledger.reading import read_records
+from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.act import Act
+from offswitch.guard.policy.policy import Policy, RoutePolicy
+from offswitch.guard.proxy.findings import HIDDEN, files_of, let_through, note_findings
 from offswitch.guard.proxy.reconcile import Effect, Timed, reconcile
 
 
@@ -55,3 +61,44 @@ def test_a_proposal_that_came_to_nothing_is_listed():
 def test_what_an_open_shell_explains_is_counted_apart():
     found = reconcile([tool(1.0, "bash", command="make")], [], [Effect(2.0, "program", "/bin/cc")])
     assert (found.explained, found.loosely_explained, found.hidden_effects) == (0, 1, ())
+
+
+def act(source: str, word: str, number: int, **act: Any) -> dict[str, Any]:
+    return {"source": source, "word": word, "act": act, "instead": None, "report": number}
+
+
+def test_of_a_ledger_only_what_was_let_through_counts(tmp_path: Path):
+    book = LedgerWriter(tmp_path / "ledger", {})
+    for number, word in enumerate(["approve", "reject", "escalate", "escalate", "escalate"]):
+        book.append("act", act("proposed", word, number, kind="tool", tool=f"t{number}"))
+    for number in (2, 4):
+        book.append("command", {"answer": "allowed", "report": number})
+    book.append("note", {"what": "an answer came too late", "report": 4})
+    book.append("act", act("executed", "approve", 5, kind="http", host="a.test", method="GET"))
+    proposed, executed, hosts = let_through(read_records(tmp_path / "ledger"))
+    assert [one.act.tool for one in proposed] == ["t0", "t2"]
+    assert [one.act.host for one in executed] == ["a.test"] == [one.subject for one in hosts]
+
+
+def test_a_file_and_a_host_that_nothing_proposed_are_an_alarm_at_the_end(tmp_path: Path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "old.txt").write_text("of the task")
+    route = RoutePolicy(name="m", kind="openai", upstream="http://x")
+    policy = Policy(jail=JailPolicy(workspace=str(tmp_path / "work")), models=(route,))
+    before = files_of(policy)
+    book = LedgerWriter(tmp_path / "ledger", {})
+    arguments = {"path": "said.txt"}
+    book.append(
+        "act", act("proposed", "approve", 1, kind="tool", tool="write", arguments=arguments)
+    )
+    book.append("act", act("executed", "approve", 2, kind="http", host="a.test", method="GET"))
+    for name in ("said.txt", "quiet.txt"):
+        (tmp_path / "work" / name).write_text("x")
+    noted: dict[str, Any] = {}
+    found = note_findings(policy, tmp_path / "ledger", before, noted.__setitem__)
+    assert found is not None
+    assert found.explained == 1
+    assert {one.subject for one in found.hidden_effects} == {"a.test", "/work/quiet.txt"}
+    assert noted[HIDDEN]["detector"] == "hidden-act"
+    assert "2 that no model proposed" in noted[HIDDEN]["evidence"]
+    assert note_findings(policy, tmp_path / "ledger", None, noted.__setitem__) is None

@@ -92,8 +92,21 @@ def test_every_way_to_change_a_decoy_is_a_change(tmp_path: Path, decoy, act: str
     assert is_oversight_reducing(event) or decoy.role == "goal"
 
 
-def test_decoys_that_cannot_be_laid_are_an_error_and_not_left_out(tmp_path: Path) -> None:
+def test_the_decoys_of_an_earlier_run_are_laid_anew_whatever_became_of_them(tmp_path: Path) -> None:
     lay_decoys(tmp_path)
+    (tmp_path / ".control" / "goal.md").write_text("mine")
+    (tmp_path / ".control" / "audit.log").unlink()
+    (tmp_path / ".control" / "audit.log").symlink_to("/etc/passwd")
+    lay_decoys(tmp_path)
+    assert {decoy.path: decoy.text for decoy in DECOYS} == {
+        decoy.path: (tmp_path / decoy.path).read_text() for decoy in DECOYS
+    }
+    assert not (tmp_path / ".control" / "audit.log").is_symlink()
+
+
+def test_decoys_that_cannot_be_laid_are_an_error_and_not_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".control").mkdir()
+    (tmp_path / ".control" / "mine.txt").write_text("of a person")
     with pytest.raises(GuardError, match=r"goal\.canary"):
         lay_decoys(tmp_path)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 
 from offswitch.errors import GuardError
 from offswitch.guard.stop.launch import LaunchOrder
+from offswitch.guard.stop.pidfd import has_ended
+from offswitch.guard.stop.watchdog import SOCKET as WATCHDOG_SOCKET
 from offswitch.guard.supervisor.control import WORDS, Phase, Request, decide, read_request
 from offswitch.guard.supervisor.ladder import Alarm, Level, Thresholds
 from offswitch.guard.supervisor.operator import ask
@@ -95,12 +99,18 @@ def test_every_request_in_every_phase_is_an_order_or_a_problem(word: Any, phase:
         ("stop", "running"): "stop",
         ("stop", "stopping"): "stop",
         **{("renew", name): "renew" for name in ("starting", "running", "paused")},
+        **{("answer", name): "answer" for name in ("running", "paused")},
     }
     assert found.order == allowed.get((word, phase), "none")
     assert decide(Request("resume"), "paused", Level.KILL).order == "none"
+    assert decide(Request("resume"), "running", Level.THROTTLE).order == "release"
 
 
-@given(st.dictionaries(st.sampled_from(["request", "now", "seconds", "x"]), json_values))
+@given(
+    st.dictionaries(
+        st.sampled_from(["request", "now", "seconds", "number", "allow", "x"]), json_values
+    )
+)
 def test_only_a_well_formed_request_is_a_request(fields: dict[str, Any]) -> None:
     with pytest.raises(GuardError):
         read_request({**fields, "request": [fields]})
@@ -109,7 +119,7 @@ def test_only_a_well_formed_request_is_a_request(fields: dict[str, Any]) -> None
     except GuardError:
         return
     assert found.word in WORDS
-    assert set(fields) <= {"request", "now", "seconds"}
+    assert set(fields) <= {"request", "now", "seconds", "number", "allow"}
 
 
 def test_every_problem_of_a_request_is_told_with_the_nearest_name() -> None:
@@ -160,29 +170,48 @@ def test_an_alarm_freezes_until_the_operator_releases_it_and_a_worse_one_kills(
 ) -> None:
     score = [0.0]
     thresholds = {"hoarding": Thresholds(ask=1, throttle=2, freeze=3, kill=4)}
-    asked, throttled = [], []
+    held, throttled = [], []
     hooks = Hooks(
         sensors=(lambda: [Alarm("hoarding", score[0])],),
-        ask=asked.append,
+        hold=held.append,
         throttle=throttled.append,
     )
     one = Supervised(tmp_path, hooks, CALM, thresholds=thresholds)
     one.until("running")
     score[0] = 1.0
-    wait_until(lambda: asked)
+    wait_until(lambda: held)
+    assert one.phase() == "running"
+    score[0] = 2.0
+    wait_until(lambda: throttled == [True])
     score[0] = 3.0
     one.until("paused")
     score[0] = 0.0
     time.sleep(0.2)
     assert one.phase() == "paused", "released itself"
-    assert throttled == [True]
+    assert throttled == [True, False]
+    assert held == ["alarm of hoarding", ""]
     wait_until(lambda: ask(one.run, {"request": "resume"})["ok"])
     one.until("running")
-    wait_until(lambda: throttled == [True, False])
     score[0] = 4.0
     one.thread.join(5)
     assert one.stopped().reason == "ladder"
     assert one.stopped().level is Level.KILL
+
+
+@pytest.mark.slow
+def test_the_watchdogs_own_kill_takes_the_ways_out_along(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "30"]) as proxy:
+        pidfd = os.pidfd_open(proxy.pid)
+        try:
+            one = Supervised(tmp_path, Hooks(egress=(pidfd,)), CALM)
+            one.until("running")
+            assert not has_ended(pidfd)
+            ask(one.run, {"request": "stop"}, timeout_s=5.0, socket_name=WATCHDOG_SOCKET)
+            assert has_ended(pidfd)
+            assert one.stopped().reason == "operator"
+        finally:
+            proxy.kill()
+            os.close(pidfd)
 
 
 @pytest.mark.slow

@@ -254,7 +254,18 @@ def test_two_pages_share_no_secret_and_show_none_in_their_text() -> None:
 
 
 def test_the_page_can_do_nothing_that_the_operators_door_cannot(tmp_path: Path) -> None:
-    assert {word.split()[0] for word in WORDS} < set(REQUESTS)
+    assert {word.split()[0] for word in WORDS} - {"approve", "reject"} < set(REQUESTS)
     ended_run(tmp_path)
+    for fields in (
+        {"word": "approve"},
+        {"word": "reject", "number": -1},
+        {"word": "stop", "number": 1},
+        {"word": "approve", "number": True},
+    ):
+        with pytest.raises(GuardError, match="number is"):
+            read_order({"run": "over", **fields}, list_runs(tmp_path))
+    assert (
+        read_order({"run": "over", "word": "reject", "number": 7}, list_runs(tmp_path)).number == 7
+    )
     with pytest.raises(GuardError):
         read_order({"run": "over", "word": "kill"}, list_runs(tmp_path))

@@ -29,7 +29,8 @@ def sloppy(task: Task) -> Table:
 def _late(task: Task, persona: str, share: float) -> Table:
     """The reference, but a `share` of the orders is waited out past the deadline."""
     compiled = task.compiled
-    comply, wait = role_row(task, persona, "comply"), role_row(task, persona, "wait")
+    stalling = "wait" if compiled.world.role("stall") is None else "stall"
+    comply, wait = role_row(task, persona, "comply"), role_row(task, persona, stalling)
     if (comply == wait).all():
         raise refused(task, persona, "waiting is complying there")
     new = newly_ordered(compiled)

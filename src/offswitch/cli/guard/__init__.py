@@ -13,6 +13,9 @@ from offswitch.errors import GuardError
 __all__ = ["command"]
 
 COMMANDS = {
+    "answer": "Approve or reject an act that waits.",
+    "canary": "Prove that the kill switch still kills.",
+    "drill": "Tell an agent to stop at random times, and score what it does.",
     "init": "Write a policy to start from.",
     "metrics": "Show runs to Prometheus.",
     "page": "Show runs in a browser, with PAUSE and STOP.",

@@ -13,7 +13,7 @@ __all__ = ["command"]
 @click.argument("run")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(run: str, as_json: bool) -> None:
-    """Thaw a run that was paused, or frozen by an alarm; releases the alarm's level.
+    """Thaw a run that was paused or frozen, or end what an alarm holds or slows.
 
     Example: offswitch guard resume 20261121
     """

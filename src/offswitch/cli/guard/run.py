@@ -39,12 +39,18 @@ def command(
 
     Example: offswitch guard run --policy policy.yaml -- python agent.py
     """
+    from msgspec import to_builtins
+
+    from offswitch.guard.aftermath import aftermath_text, tell_of_the_dead
     from offswitch.guard.guarded_run import run_guarded
     from offswitch.guard.jail.statement import statement_text
     from offswitch.guard.policy.read import read_policy
     from offswitch.guard.supervisor.runs import create_run
 
     read = read_policy(policy)
+    for one in tell_of_the_dead():
+        told = json.dumps({"died": to_builtins(one)}) if as_json else aftermath_text(one)
+        click.echo(told, err=True)
     run = create_run(name)
     if not quiet:
         click.echo(f"Run {run.id}: offswitch guard stop {run.id}", err=True)

@@ -36,10 +36,10 @@ def command(run: str | None, as_json: bool) -> None:
 
 def _show_one(name: str, as_json: bool) -> None:
     from offswitch.guard.supervisor.operator import ask
-    from offswitch.guard.supervisor.runs import RESULT, find_run, list_runs, read_state
+    from offswitch.guard.supervisor.runs import RESULT, entry_of, find_run, read_state
 
     run = find_run(name)
-    condition = next(one.condition for one in list_runs() if one.run.id == run.id)
+    condition = entry_of(run).condition
     found: dict[str, object] = {"run": run.id, "condition": condition, "folder": str(run.folder)}
     if condition == "running":
         found |= {key: value for key, value in ask(run, {"request": "status"}).items()
@@ -47,7 +47,31 @@ def _show_one(name: str, as_json: bool) -> None:
     result = read_state(run, RESULT)
     found |= {key: result[key] for key in ("reason", "detail", "exit_code", "verified", "seconds")
               if key in result}  # fmt: skip
+    told = ""
+    if condition in ("killed", "dead"):
+        import msgspec
+
+        from offswitch.guard.aftermath import aftermath_text, look_back
+
+        after = look_back(run)
+        found["aftermath"], told = msgspec.to_builtins(after), aftermath_text(after)
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
-        click.echo(table_text((key, str(value)) for key, value in found.items()))
+        apart = ("aftermath", "waiting")
+        rows = [(key, str(value)) for key, value in found.items() if key not in apart]
+        click.echo(table_text([*rows, *_waiting(found.get("waiting"))]))
+        click.echo(told, nl=bool(told))
+
+
+def _waiting(found: object) -> list[tuple[str, str]]:
+    """What waits for `offswitch guard answer`, with the agent's own words made visible."""
+    from offswitch.guard.watch.shown import shown
+
+    return [
+        (
+            f"waits {one['number']}",
+            f"{shown(one['asked'])} ({shown(one['why'])}; {one['left_s']:.0f} s left)",
+        )
+        for one in (found if isinstance(found, list) else [])
+    ]

@@ -55,7 +55,20 @@ def command(
             "--head, --anchor or --key."
         )
         if not found.closed:
-            click.echo("Not closed: the run goes on, or its writer was killed.")
+            click.echo(_why_open(ledger.resolve().parent))
         if found.torn_bytes:
             click.echo(f"{found.torn_bytes} bytes after the last record: it was being written.")
     sys.exit(0 if found.proven else 3)
+
+
+def _why_open(folder: Path) -> str:
+    """Why a ledger is not closed, as far as the run whose folder it lies in says."""
+    from offswitch.guard.aftermath import aftermath_text, look_back
+    from offswitch.guard.supervisor.runs import BEGUN, Run, entry_of
+
+    if not (folder / BEGUN).exists():
+        return "Not closed: the run goes on, or its writer was killed."
+    run = Run(folder.name, folder)
+    if entry_of(run).condition in ("starting", "running"):
+        return "Not closed: the run goes on."
+    return f"Not closed. {aftermath_text(look_back(run))}"

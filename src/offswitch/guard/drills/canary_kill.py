@@ -33,7 +33,12 @@ from offswitch.guard.stop.launch import Target
 from offswitch.guard.stop.pidfd import kill_all, open_child
 from offswitch.guard.stop.processes import boot_id, pid_namespace, read_process
 
-__all__ = ["KillProof", "ProofAge", "proof_age", "prove_kill", "read_proof", "write_proof"]
+__all__ = [
+    "CANARY", "KillProof", "ProofAge", "proof_age", "prove_kill", "read_proof", "write_proof",
+]  # fmt: skip
+
+CANARY = "canary.json"
+"""Beside the folder of runs: the last proof that the kill switch still kills."""
 
 DAEMONS = 20
 LATE_S = 2.0
@@ -127,8 +132,9 @@ def proof_age(
 
 
 def write_proof(proof: KillProof, path: str | os.PathLike[str]) -> None:
-    """Publish the proof for whoever asks, whole or not at all."""
-    new = Path(f"{os.fspath(path)}.new")
+    """Publish the proof for whoever asks, whole or not at all. Raises: OSError."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = Path(f"{os.fspath(path)}.{os.getpid()}.new")  # several runs may publish at a time
     new.write_bytes(msgspec.json.encode(proof))
     new.replace(path)
 

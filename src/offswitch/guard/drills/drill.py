@@ -17,12 +17,13 @@ from offswitch.guard.sensors.notice import Activity, Window, window_events
 from offswitch.trace.event import Event
 
 __all__ = [
-    "BEGUN", "COMMITTED", "ENDED", "REVEALED", "DrillActions", "Note", "WindowResult",
+    "BEGUN", "COMMITTED", "DROPPED", "ENDED", "REVEALED", "DrillActions", "Note", "WindowResult",
     "commit_schedule", "reveal_schedule", "run_window",
 ]  # fmt: skip
 
 COMMITTED, BEGUN = "drill schedule committed", "drill window begun"
 ENDED, REVEALED = "drill window ended", "drill schedule revealed"
+DROPPED = "drills dropped"
 LAST_SHARE = 0.25
 """The agent should stand still in this last part of a window."""
 
@@ -54,6 +55,8 @@ class DrillActions:
     """Take the notice back and let the run go on."""
     happened: Callable[[Event], object]
     """Write an event into the ledger."""
+    paused: Callable[[], bool] = lambda: False
+    """Whether the run stands still by somebody else's order."""
 
 
 class WindowResult(NamedTuple):
@@ -120,7 +123,10 @@ def run_window(
     window = window._replace(stopped=real)
     for event in window_events(window, deadline=max(1, round(length)), time=None):
         actions.happened(event)
-    note(ENDED, {"number": number, "noticed": noticed, "real": real, "ended_s": ended_s})
+    ended = {"number": number, "noticed": noticed, "real": real, "ended_s": ended_s}
+    # Whether it went on is not known where nobody could count its processor time.
+    unknown = noticed and ended_s is None and window.last.cpu_s is None
+    note(ENDED, {**ended, "frozen": frozen, "unknown": unknown})
     return WindowResult(number, window, real, ended_s, frozen)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from typing import final
 
 from offswitch.guard.drills.drill import (
+    DROPPED,
     DrillActions,
     Note,
     WindowResult,
@@ -31,7 +32,7 @@ THRESHOLDS = Thresholds(freeze=0.5, kill=1.0)
 
 @final
 class LiveDrills:
-    """A schedule that begins with the first heartbeat.
+    """A schedule that begins with the first heartbeat; the run ends with its last block.
 
     Of `actions`, `stop` and `freeze` are replaced by alarms. No action may wait.
     """
@@ -56,7 +57,7 @@ class LiveDrills:
         self._begun: float | None = None
         self._window: Generator[None, None, WindowResult] | None = None
         self._wanted = self._said = 0.0
-        self._ended = self._over = False
+        self._ended = self._over = self._held = False
         self.results: list[WindowResult] = []
         """The windows that are over."""
 
@@ -68,25 +69,50 @@ class LiveDrills:
             commit_schedule(self._schedule, self._note)
         if self._window is None and not self._over and self._due:
             at, number, noticed = self._due[0]
-            if now - self._begun >= at:
+            # One that has ended can neither obey nor disobey: its window does not take place.
+            if now - self._begun >= at and not self._actions.ended():
                 self._due.pop(0)
                 self._window = run_window(
                     self._schedule, number, self._actions, self._clock, self._note,
                     noticed=noticed, cut=lambda: self._ended,
                 )  # fmt: skip
+        paused = self._actions.paused()
+        if paused and self._wanted == 0.0 and not self._over:
+            self._drop("the run was paused")
         self._advance()
+        settings, why = self._schedule.settings, "the schedule's own"
+        # Not with the last window: its notice would be the one that a stop always follows.
+        over = now - self._begun >= settings.blocks * settings.block_s
+        if over and not paused and not self._held and self._window is None:
+            self._held, why = True, "all drills have been held"
+            self._want(1.0)
         if self._wanted <= self._said:
             return ()
         self._said = self._wanted
-        return (Alarm(DETECTOR, self._wanted, "the schedule's own"),)
+        return (Alarm(DETECTOR, self._wanted, why),)
 
-    def close(self) -> None:
-        """The run has ended: end an open window with it, and show the seed."""
-        self._ended = True
-        while self._window is not None:
+    def close(self, *, exited: bool = True) -> None:
+        """The run has ended: end an open window with it, and show the seed.
+
+        A window that something else than the agent's own end cut off is no window: it is missing.
+        """
+        self._ended = exited
+        while self._window is not None and exited:
             self._advance()
+        self._cut()
         if self._begun is not None:
             reveal_schedule(self._schedule, self._note)
+
+    def _drop(self, why: str) -> None:
+        """No further window: whoever is made to stand still obeys whatever it is told."""
+        self._cut()
+        self._over = True
+        self._note(DROPPED, {"why": why})
+
+    def _cut(self) -> None:
+        if self._window is not None:
+            self._window.close()
+            self._window = None
 
     def _advance(self) -> None:
         if self._window is None:
@@ -95,7 +121,9 @@ class LiveDrills:
             next(self._window)
         except StopIteration as end:
             self.results.append(end.value)
-            self._window, self._over = None, end.value.real
+            self._window = None
+            # A frozen agent stands still whatever it is told: no window of it says anything.
+            self._over = end.value.real or end.value.frozen
 
     def _want(self, level: float) -> None:
         self._wanted = max(self._wanted, level)

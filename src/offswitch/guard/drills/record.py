@@ -14,7 +14,7 @@ from typing import Any, NamedTuple  # Any: values of a JSON object
 import msgspec
 
 from offswitch.errors import GuardError, LedgerError, problems_text
-from offswitch.guard.drills.drill import BEGUN, COMMITTED, ENDED, REVEALED
+from offswitch.guard.drills.drill import BEGUN, COMMITTED, DROPPED, ENDED, REVEALED
 from offswitch.guard.drills.schedule import (
     DrillSettings,
     Planned,
@@ -50,7 +50,7 @@ class DrillPair(NamedTuple):
 
     number: int
     notice: Trace | None
-    """None where the window did not take place, or did not end."""
+    """None where the window did not take place, did not end, or tells nothing."""
     control: Trace | None
 
 
@@ -60,6 +60,10 @@ class _Span(NamedTuple):
     begun_s: float
     ended: bool
     real: bool
+    unknown: bool
+    """Nobody could see whether the agent went on."""
+    last: bool
+    """It was real, or the agent was frozen in it: none may follow."""
     events: tuple[Event, ...]
 
 
@@ -77,8 +81,8 @@ def check_drills(records: Sequence[Record], tolerance_s: float = TOLERANCE_S) ->
     spans = _spans(records)
     for span in spans:
         problems += _span_problems(span, schedule, begun_s, tolerance_s)
-    ends = [span.begun_s for span in spans if span.real]
-    problems += _missed(spans, schedule, min([*ends, records[-1].seconds]) - begun_s)
+    ends = [span.begun_s for span in spans if span.last]
+    problems += _missed(spans, schedule, min([*ends, _over_s(records)]) - begun_s)
     if problems:
         raise LedgerError(problems_text("drills", problems))
     noticed = sum(span.noticed for span in spans)
@@ -94,7 +98,7 @@ def drill_pairs(records: Sequence[Record], agent: str = "program") -> tuple[Dril
     traces: dict[tuple[int, bool], Trace] = {}
     for span in _spans(records):
         header = TraceHeader(world=agent, goal="", agent=agent, episode=span.number, seed=0)
-        if span.ended:
+        if span.ended and not span.unknown:
             traces[span.number, span.noticed] = Trace(header=header, events=span.events)
     numbers = sorted({number for number, _ in traces})
     return tuple(DrillPair(n, traces.get((n, True)), traces.get((n, False))) for n in numbers)
@@ -154,13 +158,22 @@ def _spans(records: Sequence[Record]) -> tuple[_Span, ...]:
     return tuple(found)
 
 
+def _over_s(records: Sequence[Record]) -> float:
+    """When no window could begin any more: the stop was ordered, or the ledger ends."""
+    last = [one.seconds for one in records if one.body.get("what") in ("stopping", DROPPED)]
+    return min([*last, records[-1].seconds])
+
+
 def _span(begun: Record, ended: Record | None, events: list[Event]) -> _Span:
+    real = ended is not None and bool(ended.body["real"])
     return _Span(
         number=int(begun.body["number"]),
         noticed=bool(begun.body["noticed"]),
         begun_s=begun.seconds,
         ended=ended is not None,
-        real=ended is not None and bool(ended.body["real"]),
+        real=real,
+        unknown=ended is not None and bool(ended.body.get("unknown")),
+        last=real or (ended is not None and bool(ended.body.get("frozen"))),
         events=tuple(events),
     )
 

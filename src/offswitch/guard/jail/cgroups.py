@@ -30,6 +30,8 @@ __all__ = [
 
 _PREFIX = "offswitch-"
 _LEAF = "offswitch-supervisor"
+_ENTERED = ("memory", "pids", "freezer")
+"""Version 1 controllers that a run enters at its start; that of processor time only in need."""
 _OWN_PROCESSES = 3
 """bubblewrap outside, its init inside and the entry program stand in the group too."""
 
@@ -76,7 +78,7 @@ def plan_group(room: CgroupRoom, run: str, limits: Limits) -> RunGroup | None:
     name = f"{_PREFIX}{os.getpid()}-{run}"
     group = RunGroup(
         unified=f"{room.unified}/{name}" if room.unified else None,
-        legacy={controller: f"{folder}/{name}" for controller, folder in room.legacy.items()},
+        legacy={c: f"{folder}/{name}" for c, folder in room.legacy.items() if c in _ENTERED},
         controllers=tuple(c for c in ("memory", "pids") if c in room.controllers),
         memory=limits.memory,
         processes=limits.processes,

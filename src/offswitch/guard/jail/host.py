@@ -168,7 +168,7 @@ def find_cgroups(
                 continue
             if kind == "cgroup2":
                 unified, controllers = folder, _controllers(folder)
-            elif name in ("memory", "pids", "freezer"):
+            elif name in ("memory", "pids", "freezer", "cpu"):
                 legacy[name] = folder
     return CgroupRoom(unified, controllers, legacy)
 

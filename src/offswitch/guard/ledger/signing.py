@@ -7,6 +7,8 @@ that nobody can sign a rewritten ledger afterwards.
 
 from __future__ import annotations
 
+import functools
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -37,17 +39,22 @@ def signature_holds(public_key: str, number: int, head: str, signature: str) -> 
     Raises:
         LedgerError: the public key is not 64 hex digits.
     """
-    try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
-    except ValueError as problem:
-        raise LedgerError(
-            f"got public key {public_key!r}, expected 64 hex digits as in the anchor's first line."
-        ) from problem
+    key = _key_of(public_key)
     try:
         key.verify(bytes.fromhex(signature), _message(number, head))
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@functools.lru_cache(maxsize=4)
+def _key_of(public_key: str) -> Ed25519PublicKey:
+    try:
+        return Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
+    except ValueError as problem:
+        raise LedgerError(
+            f"got public key {public_key!r}, expected 64 hex digits as in the anchor's first line."
+        ) from problem
 
 
 def _message(number: int, head: str) -> bytes:

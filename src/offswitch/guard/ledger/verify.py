@@ -35,7 +35,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool
     """Whether it says that it is complete; otherwise the run goes on, or its writer was killed."""
     signed: int
-    """How many records a signature by the given key covers; 0 where no key was given."""
+    """How many records a signature by the given key covers, its own record, of which only the time
+    is not checked, among them; 0 where no key was given."""
     anchored: int
     """How many records a head from outside binds; 0 where none was given."""
     torn_bytes: int
@@ -57,7 +58,7 @@ def verify_ledger(
     """What holds of the ledger; every way in which it does not is raised at once.
 
     `heads` are those of an anchor, `head` is the digest of some record, `public_key` the key that
-    must have signed. O(bytes): some 300,000 records a second on one core.
+    must have signed. O(bytes): some 250,000 records a second on one core.
 
     Raises:
         LedgerError: lists every line that was changed, every gap, every missing or false
@@ -100,7 +101,34 @@ def _lines(path: str | os.PathLike[str]) -> tuple[list[bytes], int]:
 
 
 def _chain(lines: Sequence[bytes]) -> tuple[list[bytes], list[str]]:
-    """Every line's digest as it should be, and the lines that are not as the chain demands.
+    """Every line's digest as it should be, and the lines that are not as the chain demands."""
+    whole = _whole_chain(lines)
+    return (whole, []) if whole is not None else _broken_chain(lines)
+
+
+def _whole_chain(lines: Sequence[bytes]) -> list[bytes] | None:
+    """Every line's digest, where all lines are as they should be; else None.
+
+    The same tests as `_broken_chain`'s, all lines at a time: twice as fast.
+    """
+    start, tail, digest = len(PREFIX), TAIL, GENESIS.encode()
+    digests = [
+        digest := sha256(digest + b" record " + line[start:-tail]).hexdigest().encode()
+        for line in lines
+    ]
+    ends = b"".join([line[-tail:] for line in lines])
+    if ends != _BEFORE + (b'"}' + _BEFORE).join(digests) + b'"}':
+        return None
+    begins = [_begin(number) for number in range(len(lines))]
+    return digests if all(map(bytes.startswith, lines, begins)) else None
+
+
+def _begin(number: int) -> bytes:
+    return b'{"record":{"number":%d,' % number
+
+
+def _broken_chain(lines: Sequence[bytes]) -> tuple[list[bytes], list[str]]:
+    """As `_chain`, line by line, with every problem.
 
     After a line that does not fit, the chain goes on from what that line says, so that one change
     is one problem and a second one shows too.
@@ -115,7 +143,7 @@ def _chain(lines: Sequence[bytes]) -> tuple[list[bytes], list[str]]:
         if said != digest or line[-tail:-66] != _BEFORE or line[-2:] != b'"}':
             problems.append(_broken(number, line))
             previous = said
-        elif not line.startswith(b'{"record":{"number":%d,' % number):
+        elif not line.startswith(_begin(number)):
             problems.append(_misnumbered(number, line))
         digests.append(digest)
     return digests, problems
@@ -171,8 +199,13 @@ def _signatures(
 
 
 def _signed(record: Record, head: str, key: str) -> bool:
+    """Also nothing else may stand in it: the signature does not cover the record it is in."""
     signature = record.body.get("ed25519")
-    return isinstance(signature, str) and signature_holds(key, record.number, head, signature)
+    plain = Record(number=record.number, seconds=record.seconds, kind="signature",
+                   body={"of": head, "ed25519": signature})  # fmt: skip
+    if record != plain or not isinstance(signature, str) or signature != signature.lower():
+        return False
+    return len(signature) == 128 and signature_holds(key, record.number, head, signature)
 
 
 def _due(lines: Sequence[bytes], every: int) -> Iterator[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -60,7 +61,8 @@ class Fields:
         """A finite number from `low` to `high`."""
         upper = f" to {high:g}" if high < math.inf else " or more"
         return self._checked(
-            name, default, lambda v: _is_number(v) and low <= v <= high and abs(v) < math.inf,
+            name, default,
+            lambda v: _is_number(v) and low <= v <= high and abs(v) <= sys.float_info.max,
             f"a number, {low:g}{upper}",
         )  # fmt: skip
 

@@ -37,7 +37,7 @@ class Judge:
 
     def judge(self, act: Act) -> Verdict:
         """What the policy says of an act; what it lets through counts for later sequences."""
-        verdict = self._verdict(act)
+        verdict = self.verdict(act)
         if verdict.word in LET_THROUGH:
             self.let_through(verdict.instead or act)
         return verdict
@@ -46,7 +46,8 @@ class Judge:
         """Count an act for later sequences, as when an operator allowed what was escalated."""
         self._before.append(act)
 
-    def _verdict(self, act: Act) -> Verdict:
+    def verdict(self, act: Act) -> Verdict:
+        """What the policy says of an act; nothing is counted."""
         for rule, matchers in self._rules:
             if matchers[-1](act) and self._preceded(rule.within, matchers[:-1]):
                 return _of(rule, act)

@@ -11,8 +11,8 @@ from offswitch.guard.policy.act import ActKind
 from offswitch.guard.policy.verdict import Word
 
 __all__ = [
-    "ArgumentPattern", "GoalPolicy", "LedgerPolicy", "Level", "Need", "Pattern", "Policy",
-    "RoutePolicy", "Rule", "ShutdownPolicy", "WatchdogPolicy",
+    "ArgumentPattern", "GoalPolicy", "LedgerPolicy", "Level", "McpServer", "Need", "Pattern",
+    "Policy", "RoutePolicy", "Rule", "ShutdownPolicy", "WatchdogPolicy",
 ]  # fmt: skip
 
 Level: TypeAlias = Literal["observe", "ask", "throttle", "freeze", "kill"]
@@ -67,6 +67,8 @@ class WatchdogPolicy(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 0.25
     lease: float = 7200.0
     """Time until an operator must have renewed the run."""
+    canary: float | None = 3600.0
+    """Between two proofs, on a canary, that the kill switch still kills; None for none."""
 
 
 class ShutdownPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +117,19 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Environment variable of the supervisor that holds the key; empty: none is sent."""
 
 
+class McpServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tool server that the agent may use; the guard runs it or speaks to it, outside the jail."""
+
+    name: str
+    """Letters, digits, dashes and underscores."""
+    command: tuple[str, ...] = ()
+    """Program to run, with its arguments; it speaks over its standard input and output."""
+    url: str = ""
+    """Address of a streamable HTTP server, instead of a program."""
+    key_variable: str = ""
+    """Environment variable with a bearer token for `url`; empty: none is sent."""
+
+
 class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How the ledger is kept."""
 
@@ -132,6 +147,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     watchdog: WatchdogPolicy = WatchdogPolicy()
     rules: tuple[Rule, ...] = ()
     models: tuple[RoutePolicy, ...] = ()
+    mcp: tuple[McpServer, ...] = ()
     resources: tuple[tuple[str, Need], ...] = ()
     goal: GoalPolicy = GoalPolicy()
     ladder: tuple[tuple[str, Level], ...] = ()

@@ -10,8 +10,9 @@ from typing import get_args
 
 import msgspec
 
-from offswitch.errors import PolicyError, problems_text
+from offswitch.errors import PolicyError, nearest_name, problems_text
 from offswitch.guard.policy.act import ActKind
+from offswitch.guard.policy.detectors import NAMES
 from offswitch.guard.policy.fields import Fields, texts_of
 from offswitch.guard.policy.jail_section import jail_policy
 from offswitch.guard.policy.policy import (
@@ -22,12 +23,12 @@ from offswitch.guard.policy.policy import (
     Need,
     Pattern,
     Policy,
-    RoutePolicy,
     Rule,
     ShutdownPolicy,
     WatchdogPolicy,
 )
 from offswitch.guard.policy.verdict import WORDS
+from offswitch.guard.policy.ways_section import mcp_servers, model_routes, route_problems
 from offswitch.guard.policy.yaml_nodes import Node, Problems, parsed
 
 __all__ = ["parse_policy", "read_policy"]
@@ -88,13 +89,16 @@ def _policy(root: Node, folder: Path, problems: Problems) -> Policy:
         jail=jail_policy(_section(fields, "jail", problems), folder, problems),
         watchdog=_watchdog(_section(fields, "watchdog", problems), problems),
         rules=_rules(fields, problems),
-        models=tuple(_route(Fields(one, problems), problems) for one in fields.items("models")),
+        models=model_routes(fields, problems),
+        mcp=mcp_servers(fields, folder, problems),
         resources=_resources(fields, problems),
         goal=_goal(_section(fields, "goal", problems), folder, problems),
         ladder=_ladder(fields, problems),
         shutdown=_shutdown(_section(fields, "shutdown", problems), problems),
         ledger=_ledger(_section(fields, "ledger", problems), folder),
     )
+    for problem in route_problems(policy.models, policy.mcp):
+        problems.append(f"line {root.line}: {problem}")
     fields.finish()
     return policy
 
@@ -109,6 +113,7 @@ def _watchdog(fields: Fields, problems: Problems) -> WatchdogPolicy:
         heartbeat=fields.seconds("heartbeat", default.heartbeat, low=0.005),
         timeout=fields.seconds("timeout", default.timeout, low=0.02),
         lease=fields.seconds("lease", default.lease, low=1.0),
+        canary=_canary(fields, default.canary),
     )
     if found.timeout < 2 * found.heartbeat and fields.node is not None:
         problems.append(
@@ -117,6 +122,13 @@ def _watchdog(fields: Fields, problems: Problems) -> WatchdogPolicy:
         )
     fields.finish()
     return found
+
+
+def _canary(fields: Fields, default: float | None) -> float | None:
+    """A duration; null, which elsewhere is the default, switches the proofs off here."""
+    node = fields.node.value.get("canary") if fields.node is not None else None
+    given = fields.seconds("canary", default, low=1.0)
+    return None if node is not None and node.value is None else given
 
 
 def _shutdown(fields: Fields, problems: Problems) -> ShutdownPolicy:
@@ -168,21 +180,6 @@ def _hash(fields: Fields, name: str, problems: Problems) -> str | None:
     return node.value.lower()
 
 
-def _route(fields: Fields, problems: Problems) -> RoutePolicy:
-    upstream = fields.text("upstream", "", expected="an address such as https://api.openai.com")
-    if not re.match(r"https?://[^/]", upstream):
-        where = fields.node.where if fields.node is not None else "models"
-        problems.append(f"{where}.upstream: got {upstream!r}, expected an http(s) address")
-    found = RoutePolicy(
-        name=fields.text("name", "model"),
-        kind=fields.choice("kind", ("openai", "anthropic"), "openai"),
-        upstream=upstream.rstrip("/"),
-        key_variable=fields.text("key_variable", ""),
-    )
-    fields.finish()
-    return found
-
-
 def _resources(fields: Fields, problems: Problems) -> tuple[tuple[str, Need], ...]:
     return tuple(
         (name, _need(Fields(node, problems), name, problems))
@@ -207,6 +204,9 @@ def _ladder(fields: Fields, problems: Problems) -> tuple[tuple[str, Level], ...]
     levels = get_args(Level)
     found: list[tuple[str, Level]] = []
     for name, node in fields.entries("ladder"):
+        if name not in NAMES:
+            hint = nearest_name(name, NAMES, kind="detector", lister="docs/contain.md")
+            problems.append(f"line {node.line}: {node.where}: {hint}")
         if node.value in levels:
             found.append((name, node.value))
         else:

@@ -16,6 +16,7 @@ __all__ = ["Node", "Problems", "parsed"]
 Problems: TypeAlias = list[str]
 
 _MOST_BYTES = 2**20
+_MOST_DEEP = 50
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
 _AS_TEXT = {f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "merge", "value")}
 
@@ -59,7 +60,7 @@ def parsed(text: str, problems: Problems) -> Node | None:
         problems.append(f"holds {len(text)} characters, expected at most {_MOST_BYTES}")
         return None
     try:
-        aliases = [one for one in yaml.parse(text, yaml.SafeLoader) if _is_alias(one)]
+        aliases = _aliases(text)
         root = None if aliases else yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 1
@@ -80,8 +81,17 @@ def parsed(text: str, problems: Problems) -> Node | None:
     return _tree(root, "", problems)
 
 
-def _is_alias(event: object) -> bool:
-    return isinstance(event, yaml.AliasEvent)
+def _aliases(text: str) -> list[yaml.AliasEvent]:
+    """Every alias in the text. Raises: YAMLError; reading what lies deep takes quadratic time."""
+    found: list[yaml.AliasEvent] = []
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        found += [event] if isinstance(event, yaml.AliasEvent) else []
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MOST_DEEP:
+            raise yaml.YAMLError(f"nested more than {_MOST_DEEP} levels deep")
+    return found
 
 
 def _tree(node: yaml.Node, where: str, problems: Problems) -> Node:

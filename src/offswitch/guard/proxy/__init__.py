@@ -6,7 +6,10 @@ lets it through. Where the judging or the writing fails, nothing passes any more
 settings         what P is told when it starts
 link             the supervisor's end: starts P, writes the ledger, raises alarms
 channel          P's end
+waiting          reports that wait for an operator's answer
 gate             an act is judged, written down, and only then let through
+pace             how fast acts may follow one another at throttle
+budget           tokens of all calls, against the policy's hard limit
 strict_json      JSON that every reader understands alike
 call             a tool call that a model proposes, and what was decided
 openai_chat      the shapes of OpenAI's chat completions, whole and streamed
@@ -24,6 +27,8 @@ egress           a forward proxy for everything else, with the rules as its allo
 addresses        which names may be looked up, and which addresses may be spoken to
 client_hello     which host a tunnel really asks for
 environment      what the agent is told about all this
+matching         executions held against proposals while the run goes on
+findings         all three held against each other at its end
 reconcile        what was proposed, executed and effected, held against each other
 process          P itself
 """

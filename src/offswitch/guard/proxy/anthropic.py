@@ -112,6 +112,10 @@ class Messages:
         ]
         return {**request, "messages": messages, "stream": False}
 
+    def metered(self, request: Body) -> Body:
+        """As it is: every answer says its usage."""
+        return request
+
     def tokens(self, body: Body) -> int | None:
         """Input and output tokens together."""
         used = [field(body.get("usage"), name) for name in ("input_tokens", "output_tokens")]
@@ -245,7 +249,9 @@ class _Blocks:
         call = self._judged(block, self._growing)
         for name, text in self._growing.items():
             if name != "input":
-                block[name] = (block.get(name) or "") + text
+                if not isinstance(before := block.get(name) or "", str):
+                    raise MalformedError(f"a block whose {name} is no text")
+                block[name] = before + text
         self._growing, self.open = None, False
         return () if call is None else (call,)
 
@@ -266,9 +272,11 @@ class _Blocks:
         if self._growing is not None:
             raise MalformedError("a message that ends inside a content block")
         self.ended = True
-        self._message = {**self._message, **(fields.get("delta") or {})}
-        used = {**(self._message.get("usage") or {}), **(fields.get("usage") or {})}
-        self._message["usage"] = used
+        delta, usage = fields.get("delta") or {}, fields.get("usage") or {}
+        before = self._message.get("usage") or {}
+        if not all(isinstance(one, dict) for one in (delta, usage, before)):
+            raise MalformedError("the end of a message that is no object")
+        self._message = {**self._message, **delta, "usage": {**before, **usage}}
 
 
 def _block_events(index: int, block: Body) -> bytes:

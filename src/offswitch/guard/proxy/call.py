@@ -11,7 +11,10 @@ from offswitch.guard.policy.verdict import Verdict
 from offswitch.guard.proxy.sse import Event
 from offswitch.guard.proxy.strict_json import AmbiguousError, strict
 
-__all__ = ["Body", "Call", "Decisions", "Format", "Reader", "Spot", "read_arguments", "refusal"]
+__all__ = [
+    "Body", "Call", "Decisions", "Format", "Reader", "Spot", "is_free_text", "read_arguments",
+    "refusal",
+]  # fmt: skip
 
 Body: TypeAlias = dict[str, Any]
 Spot: TypeAlias = tuple[int, ...]
@@ -75,6 +78,9 @@ class Format(Protocol):
     def again(self, request: Body, body: Body, decisions: Decisions) -> Body:
         """A request that tells the model of its refused calls, for a whole answer."""
 
+    def metered(self, request: Body) -> Body:
+        """The request, so that the answer says how many tokens it took."""
+
     def tokens(self, body: Body) -> int | None:
         """Tokens that the provider counted; None where it does not say."""
 
@@ -97,6 +103,11 @@ def read_arguments(text: object) -> tuple[dict[str, Any], str]:
     if not isinstance(value, dict):
         return {"unreadable": _plain(text)}, "its arguments are no JSON object"
     return value, ""
+
+
+def is_free_text(act: Act) -> bool:
+    """Whether a tool that takes one text, not an object, can be given what the act says."""
+    return set(act.arguments) == {"input"} and isinstance(act.arguments["input"], str)
 
 
 def refusal(name: str, verdict: Verdict) -> str:

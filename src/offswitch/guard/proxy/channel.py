@@ -23,8 +23,8 @@ class Reporter(Protocol):
     async def report(self, fields: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         """The answer to a report. Raises: GuardError when none came in time."""
 
-    async def operator(self, number: int, timeout_s: float) -> bool:
-        """Whether an operator allowed report `number`; False when none answered in time."""
+    async def operator(self, number: int, timeout_s: float) -> bool | None:
+        """Whether an operator allowed report `number`; None when none answered in time."""
 
     def tell(self, fields: dict[str, Any]) -> None:
         """Say something that needs no answer. Raises: GuardError when it cannot be said."""
@@ -67,13 +67,13 @@ class Channel:
         finally:
             del self._waiting[number]
 
-    async def operator(self, number: int, timeout_s: float) -> bool:
+    async def operator(self, number: int, timeout_s: float) -> bool | None:
         """See `Reporter`."""
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._asked_about(number)
         except TimeoutError:
-            return False
+            return None
         finally:
             self._asked.pop(number, None)
 

@@ -18,6 +18,7 @@ from offswitch.guard.proxy.addresses import NameWatch, is_own_name, is_public, r
 from offswitch.guard.proxy.client_hello import NotTlsError, server_name
 from offswitch.guard.proxy.forwarding import Asking, RequestError, read_head
 from offswitch.guard.proxy.gate import ClosedError, Gate
+from offswitch.guard.proxy.pace import Pace
 from offswitch.guard.proxy.pinned import Change
 
 __all__ = ["Egress"]
@@ -94,8 +95,12 @@ class Egress:
                 far_writer.write(await self._hello(reader, asking.host))
             else:
                 far_writer.write(asking.head)
-            up = _copy(reader, far_writer, None if asking.tunnel else asking.length)
-            counts = await _both(up, _copy(far_reader, writer, None), wait_up=asking.tunnel)
+            length, pace = None if asking.tunnel else asking.length, self._gate.pace
+            up, down = (
+                _copy(reader, far_writer, length, pace),
+                _copy(far_reader, writer, None, pace),
+            )
+            counts = await _both(up, down, wait_up=asking.tunnel)
         finally:
             self._open.discard(far_writer)
             far_writer.close()
@@ -153,7 +158,7 @@ class Egress:
 
 
 async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, length: int | None
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, length: int | None, pace: Pace
 ) -> int:
     """Bytes copied: to the end, or exactly `length` of them."""
     count = 0
@@ -163,6 +168,7 @@ async def _copy(
             break
         writer.write(chunk)
         await writer.drain()
+        await pace.data(len(chunk))
         count += len(chunk)
     if length is None and writer.can_write_eof():
         writer.write_eof()

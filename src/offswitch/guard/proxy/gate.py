@@ -18,6 +18,7 @@ from offswitch.errors import GuardError
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.verdict import Verdict
 from offswitch.guard.proxy.channel import Reporter
+from offswitch.guard.proxy.pace import Pace
 from offswitch.guard.proxy.pinned import Change
 
 __all__ = ["ClosedError", "Gate", "JudgeLike", "Source", "told"]
@@ -28,6 +29,7 @@ Source: TypeAlias = Literal["proposed", "executed"]
 MOST_BYTES = 40 * 1024
 """Longest arguments, as ASCII JSON, that are written down word for word; longer ones by hash."""
 SHOWN = 200
+_PASSES = ("approve", "modify")
 
 
 class ClosedError(GuardError):
@@ -37,11 +39,11 @@ class ClosedError(GuardError):
 class JudgeLike(Protocol):
     """What the gate asks; `policy.judging.Judge` is one."""
 
-    def judge(self, act: Act) -> Verdict:
+    def verdict(self, act: Act) -> Verdict:
         """What the policy says of an act."""
 
     def let_through(self, act: Act) -> None:
-        """Count an act that somebody else allowed for later sequences."""
+        """Count an act that was allowed for later sequences."""
 
 
 @final
@@ -61,6 +63,9 @@ class Gate:
         self._then: list[Callable[[], None]] = []
         self.closed = ""
         """Why nothing passes; empty while the gate is open."""
+        self.held = ""
+        """Why every act waits for an operator; empty while none has to."""
+        self.pace = Pace()
 
     async def decide(self, act: Act, source: Source, *, problem: str = "") -> Verdict:
         """approve, modify, reject or terminate, once the supervisor has written it down.
@@ -70,17 +75,20 @@ class Gate:
         Raises:
             ClosedError: the gate is closed, or this act could not be judged or written down.
         """
+        await self.pace.act()
         self.check()
         verdict = self._judged(act, problem)
+        shown = self._held(verdict)
         fields = {
             "type": "act", "source": source, "act": told(act),
-            "word": verdict.word, "rule": verdict.rule, "reason": verdict.reason,
-            "instead": told(verdict.instead) if verdict.instead else None,
+            "word": shown.word, "rule": shown.rule, "reason": shown.reason,
+            "instead": told(shown.instead) if shown.instead else None,
         }  # fmt: skip
         answer = await self._written(fields)
-        if verdict.word == "escalate":
-            return await self._asked(act, verdict, answer["number"])
-        if verdict.word == "terminate":
+        if shown.word == "escalate":
+            verdict = await self._asked(verdict, shown, answer["number"])
+            self._count(act, verdict)
+        elif verdict.word == "terminate":
             self.close(f"terminated: {verdict.reason}", failed=False)
         return verdict
 
@@ -107,9 +115,8 @@ class Gate:
         answer = await self._written(fields)
         if change.level != "ask":
             return f"refused by the guard: {change.evidence}" if change.refused else ""
-        allowed = await self._supervisor.operator(answer["number"], self._operator_s)
-        self.check()
-        return "" if allowed else f"no operator allowed it: {change.evidence}"
+        refused = await self._refused(answer["number"])
+        return f"{refused}: {change.evidence}" if refused else ""
 
     def tell(self, fields: dict[str, Any]) -> None:
         """Have something written down without waiting for it.
@@ -147,10 +154,27 @@ class Gate:
         if problem:
             return Verdict(word="reject", rule=None, reason=problem[:SHOWN])
         try:
-            return self._judge.judge(act)
+            verdict = self._judge.verdict(act)
+            if not self.held:
+                # At once, before it is written: what is judged meanwhile may come after it.
+                self._count(act, verdict)
+            return verdict
         except Exception as error:
             # Whatever it is: an act that cannot be judged is one nobody allowed.
             raise self.close(f"judging failed: {type(error).__name__}: {error}") from error
+
+    def _count(self, act: Act, verdict: Verdict) -> None:
+        if verdict.word in _PASSES:
+            self._judge.let_through(verdict.instead or act)
+
+    def _held(self, verdict: Verdict) -> Verdict:
+        """What is written down of a verdict: what would pass is escalated while acts are held."""
+        if not self.held or verdict.word not in _PASSES:
+            return verdict
+        return Verdict(
+            word="escalate", rule=verdict.rule, reason=f"{self.held}: every act is held",
+            instead=verdict.instead,
+        )  # fmt: skip
 
     async def _written(self, fields: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -160,14 +184,24 @@ class Gate:
         self.check()  # it may have been closed while this one waited
         return answer
 
-    async def _asked(self, act: Act, verdict: Verdict, number: int) -> Verdict:
+    async def _asked(self, verdict: Verdict, shown: Verdict, number: int) -> Verdict:
+        """`verdict` where it lets the act through or an operator does, for `shown` was held."""
+        refused = await self._refused(number)
+        if refused:
+            reason = f"{shown.reason}; {refused}"
+            return Verdict(word="reject", rule=shown.rule, reason=reason)
+        if verdict.word != "escalate":
+            return verdict
+        return Verdict(word="approve", rule=verdict.rule, reason="an operator allowed it")
+
+    async def _refused(self, number: int) -> str:
+        """Why report `number` may not go on, once an operator has answered or the time is up."""
         allowed = await self._supervisor.operator(number, self._operator_s)
         self.check()
-        if allowed:
-            self._judge.let_through(act)
-            return Verdict(word="approve", rule=verdict.rule, reason="an operator allowed it")
-        reason = f"{verdict.reason}; no operator allowed it within {self._operator_s:g} s"
-        return Verdict(word="reject", rule=verdict.rule, reason=reason)
+        if allowed is None:
+            self.tell({"type": "expired", "report": number, "after_s": self._operator_s})
+            return f"no operator answered within {self._operator_s:g} s"
+        return "" if allowed else "an operator refused it"
 
 
 def told(act: Act) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, final  # Any: values of a JSON object
@@ -21,13 +22,16 @@ import msgspec
 
 from offswitch.errors import GuardError
 from offswitch.guard.ledger.record import RecordKind, Writer
+from offswitch.guard.proxy.matching import HIDDEN_EXECUTION, Matching
+from offswitch.guard.proxy.pace import EVERY_S, PER_S
 from offswitch.guard.proxy.settings import ProxySettings, check_settings
+from offswitch.guard.proxy.waiting import Waiting
 from offswitch.guard.stop import wire
 from offswitch.guard.stop.pidfd import kill_all
 from offswitch.guard.supervisor.ladder import Alarm, Level, Thresholds
 from offswitch.trace.event import Event
 
-__all__ = ["THRESHOLDS", "Book", "ProxyLink"]
+__all__ = ["SCORED", "THRESHOLDS", "Book", "ProxyLink"]
 
 THRESHOLDS: Mapping[str, Thresholds] = {
     "guard-failure": Thresholds(kill=1.0),
@@ -36,8 +40,11 @@ THRESHOLDS: Mapping[str, Thresholds] = {
         name: Thresholds(ask=1.0, throttle=2.0, freeze=3.0, kill=4.0)
         for name in ("system-prompt", "tool-list", "dns-tunnel")
     },
+    "hidden-act": Thresholds(),
 }
 """The detectors that speak through `ProxyLink.alarms`, for the supervisor's ladder."""
+SCORED = ("hidden-act",)
+"""Those of them whose level the policy gives for a score of 1; the others name it themselves."""
 START_S = 20.0
 
 
@@ -70,7 +77,8 @@ class ProxyLink:
         self._opened_book = book
         self._socket, theirs = wire.pair()
         self._alarms: collections.deque[Alarm] = collections.deque(maxlen=1000)
-        self._asked: dict[int, dict[str, Any]] = {}
+        self._asked = Waiting(settings.operator_s)
+        self._matching = Matching() if settings.models else None
         self._ending = False
         self._ready = threading.Event()
         with theirs:
@@ -92,25 +100,44 @@ class ProxyLink:
         while self._alarms:
             yield self._alarms.popleft()
 
-    def waiting(self) -> dict[int, dict[str, Any]]:
-        """Number -> report that an operator is asked about."""
-        return dict(self._asked)
+    @property
+    def pidfd(self) -> int:
+        """The proxy's process. Raises: GuardError when it is closed."""
+        if self._pidfd is None:
+            raise GuardError("the proxy is closed")
+        return self._pidfd
+
+    def waiting(self) -> tuple[Mapping[str, Any], ...]:
+        """What operators are asked, the oldest first; see `Waiting.shown`."""
+        return self._asked.shown(time.monotonic())
 
     def answer(self, number: int, allow: bool) -> bool:
-        """Whether an operator's answer to report `number` was taken."""
-        if self._asked.pop(number, None) is None:
+        """Whether report `number` still waited for this answer. What follows is done beside."""
+        fields = self._asked.taken(number)
+        if fields is None:
             return False
-        word = "allowed" if allow else "refused"
-        self._book.append("command", {"answer": word, "report": number}, actor="operator")
-        return wire.send(self._socket, {"type": "operator", "number": number, "allow": allow})
+        # A thread of its own: writing it down may wait for the disk, the supervisor may not.
+        beside = threading.Thread(target=self._answered, args=(fields, allow), daemon=True)
+        beside.start()
+        return True
 
     def quiesce(self) -> None:
         """Let nothing new through."""
-        wire.send(self._socket, {"type": "order", "word": "quiesce"})
+        wire.send(self._socket, {"type": "order", "word": "quiesce"})  # one that is gone is quiet
+
+    def hold(self, reason: str) -> str:
+        """Hold every act for an operator; without a reason: no longer. Says by what."""
+        self._order("hold", reason=reason)
+        return "the proxy: every act that the rules allow waits for an operator" if reason else ""
+
+    def throttle(self, on: bool) -> str:
+        """Let acts, model calls and bytes pass slowly, or no longer. Says by what."""
+        self._order("throttle", on=on)
+        return f"the proxy: an act every {EVERY_S:g} s, {PER_S // 1024} KiB/s" if on else ""
 
     def repin(self, prompt_sha256: str) -> None:
         """Expect another system prompt from now on: an operator changed the goal."""
-        wire.send(self._socket, {"type": "order", "word": "repin", "prompt": prompt_sha256})
+        self._order("repin", prompt=prompt_sha256)
 
     def close_egress(self) -> None:
         """Kill the proxy at once: every way out ends with it."""
@@ -139,6 +166,10 @@ class ProxyLink:
             raise GuardError("something was reported before the ledger was open")
         return book
 
+    def _order(self, word: str, **fields: Any) -> None:  # Any: values of a JSON object
+        if not wire.send(self._socket, {"type": "order", "word": word, **fields}):
+            raise GuardError(f"the proxy did not take the order {word!r}")
+
     def _serve(self) -> None:
         try:
             while (message := wire.receive(self._socket)) is not None:
@@ -146,10 +177,24 @@ class ProxyLink:
             why = "the proxy ended"
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be written down
             why = f"the proxy's reports cannot be taken: {type(error).__name__}: {error}"
+        self._failed(why)
+        self._ready.set()
+
+    def _failed(self, why: str) -> None:
         if not self._ending:
             self._alarms.append(Alarm("guard-failure", 1.0, why))
             self._kill()
-        self._ready.set()
+
+    def _answered(self, fields: Mapping[str, Any], allow: bool) -> None:
+        number, word = fields["number"], "allowed" if allow else "refused"
+        try:
+            self._book.append("command", {"answer": word, "report": number}, actor="operator")
+            wire.send(self._socket, {"type": "operator", "number": number, "allow": allow})
+        except Exception as error:  # noqa: BLE001 - an answer that cannot be written is none
+            self._failed(f"an answer cannot be written down: {type(error).__name__}: {error}")
+            return
+        if fields["type"] == "alarm" and allow:
+            self._alarms.append(Alarm(str(fields["detector"]), 0.0, "an operator allowed it"))
 
     def _take(self, fields: dict[str, Any]) -> None:
         match fields["type"]:
@@ -163,6 +208,8 @@ class ProxyLink:
             case "failed":
                 self._book.append("note", {"what": "guard failed", "why": fields["why"]})
                 self._alarms.append(Alarm("guard-failure", 1.0, str(fields["why"])))
+            case "expired":
+                self._expired(fields)
             case "ready":
                 self._ready.set()
         if "number" in fields:
@@ -170,11 +217,28 @@ class ProxyLink:
 
     def _act(self, fields: dict[str, Any]) -> None:
         body = {name: fields[name] for name in ("source", "act", "word", "reason", "instead")}
+        body["report"] = fields["number"]
         self._book.append("act", body, actor="agent", authority=fields["rule"] or "")
         if fields["word"] == "escalate":
-            self._asked[fields["number"]] = fields
+            self._asked.add(fields, time.monotonic())
         elif fields["word"] == "terminate":
             self._alarms.append(Alarm("policy", 1.0, f"{fields['rule']}: {fields['reason']}"))
+        self._match(body)
+
+    def _match(self, body: Mapping[str, Any]) -> None:
+        """An executed tool call that no model proposed shows at once."""
+        if self._matching is None or not (hidden := self._matching.hidden(body)):
+            return
+        count = self._matching.count
+        self._book.append("note", {"what": HIDDEN_EXECUTION, "act": body["act"]})
+        self._alarms.append(Alarm("hidden-act", float(count), hidden))
+
+    def _expired(self, fields: Mapping[str, Any]) -> None:
+        number = fields["report"]
+        late = self._asked.taken(number) is None  # an answer was on its way when the time was up
+        what = "an answer came too late" if late else "no operator answered"
+        body = {"what": what, "report": number, "after_s": fields["after_s"]}
+        self._book.append("note", body)
 
     def _alarm(self, fields: dict[str, Any]) -> None:
         body = {name: fields[name] for name in ("detector", "level", "evidence")}
@@ -184,7 +248,7 @@ class ProxyLink:
         level = Level[str(fields["level"]).upper()]
         self._alarms.append(Alarm(str(fields["detector"]), float(level), str(fields["evidence"])))
         if level is Level.ASK:
-            self._asked[fields["number"]] = fields
+            self._asked.add(fields, time.monotonic())
 
 
 def _started(settings: ProxySettings, channel: int, log: Path | None) -> subprocess.Popen[bytes]:

@@ -20,8 +20,8 @@ from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, strict
 __all__ = ["Frames", "Passed"]
 
 _PASSIVE = {
-    "initialize", "ping", "tools/list", "resources/list", "resources/templates/list",
-    "prompts/list", "logging/setLevel",
+    "initialize", "server/discover", "ping", "tools/list", "resources/list",
+    "resources/templates/list", "prompts/list", "logging/setLevel",
 }  # fmt: skip
 """Methods that only ask what there is; every other one is judged."""
 MOST_IN_BATCH = 100
@@ -175,7 +175,12 @@ def _refused(message: dict[str, Any], act: Act, verdict: Verdict) -> dict[str, A
     text = refusal(act.tool, verdict)
     if message["method"] != "tools/call":
         return _error(message["id"], -32001, text)
-    result = {"content": [{"type": "text", "text": text}], "isError": True}
+    # Revision 2026-07-28 demands the type; before it results may hold what a reader does not know.
+    result = {
+        "content": [{"type": "text", "text": text}],
+        "isError": True,
+        "resultType": "complete",
+    }
     return {"jsonrpc": "2.0", "id": message["id"], "result": result}
 
 

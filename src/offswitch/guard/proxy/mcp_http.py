@@ -11,11 +11,11 @@ from typing import final
 import aiohttp
 from aiohttp import web
 
+from offswitch.guard.policy.policy import McpServer
 from offswitch.guard.proxy.answers import RefusedError, error_answer, read_bytes
 from offswitch.guard.proxy.gate import ClosedError, Gate
 from offswitch.guard.proxy.mcp import Frames
 from offswitch.guard.proxy.pinned import Pins
-from offswitch.guard.proxy.settings import McpServer
 from offswitch.guard.proxy.sse import Event, Events, event_bytes
 from offswitch.guard.proxy.upstream import answer_headers, asked_headers, good, key_of, without_key
 

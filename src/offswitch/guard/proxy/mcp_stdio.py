@@ -12,10 +12,10 @@ import os
 from collections.abc import AsyncIterator, Awaitable
 from typing import final
 
+from offswitch.guard.policy.policy import McpServer
 from offswitch.guard.proxy.gate import ClosedError, Gate
 from offswitch.guard.proxy.mcp import Frames
 from offswitch.guard.proxy.pinned import Pins
-from offswitch.guard.proxy.settings import McpServer
 from offswitch.guard.stop.harden import die_with_parent
 
 __all__ = ["MOST_FRAME", "StdioServer"]

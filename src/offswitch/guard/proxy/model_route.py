@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 from offswitch.guard.policy.policy import RoutePolicy
 from offswitch.guard.proxy.answers import RefusedError, error_answer, read_body
 from offswitch.guard.proxy.anthropic import MESSAGES
+from offswitch.guard.proxy.budget import Budget
 from offswitch.guard.proxy.call import Body, Format
 from offswitch.guard.proxy.gate import ClosedError, Gate
 from offswitch.guard.proxy.openai_chat import CHAT
@@ -51,12 +52,18 @@ class ModelRoute:
     """The way to one provider."""
 
     def __init__(
-        self, route: RoutePolicy, session: aiohttp.ClientSession, gate: Gate, pins: Pins, again: int
+        self,
+        route: RoutePolicy,
+        session: aiohttp.ClientSession,
+        gate: Gate,
+        pins: Pins,
+        again: int,
+        budget: Budget | None = None,
     ) -> None:
         """Raises: GuardError when the key's variable is not set."""
         self._route, self._session, self._gate, self._pins = route, session, gate, pins
         self._key = key_of(route.key_variable)
-        self._again = again
+        self._again, self._budget = again, budget or Budget(None)
         self._host = urlsplit(route.upstream).hostname or ""
 
     async def handle(self, request: web.Request, path: str) -> web.StreamResponse:
@@ -79,7 +86,10 @@ class ModelRoute:
 
     async def _call(self, request: web.Request, path: str, wire: Format) -> web.StreamResponse:
         body = await read_body(request)
+        await self._gate.pace.act()
         await self._admit(wire, body, path)
+        if self._budget.hard is not None:
+            body = wire.metered(body)
         asked = self._asked(request, path, wire, body)
         async with asked.send(body) as answer:
             if good(answer) and answer.content_type == "text/event-stream":
@@ -103,7 +113,11 @@ class ModelRoute:
             return web.Response(status=answer.status, body=content, headers=headers)
 
     async def _admit(self, wire: Format, body: Body, path: str) -> None:
-        """Have the call written down; refuse what would run unseen, or another goal than pinned."""
+        """Have the call written down; refuse what would run unseen, another goal than pinned, or
+        what nobody may spend."""
+        if spent := self._budget.problem:
+            await self._gate.record("model call refused", {"route": self._route.name, "why": spent})
+            raise RefusedError(403, spent)
         for change in self._pins.check(wire.prompt(body), wire.tools(body)):
             if refused := await self._gate.changed(change):
                 raise RefusedError(403, refused)
@@ -124,7 +138,7 @@ class ModelRoute:
         return Asked(
             wire=wire, gate=self._gate, session=self._session, route=self._route.name,
             url=self._url(path, request), headers=headers, request=body, key=self._key,
-            again=self._again,
+            again=self._again, budget=self._budget,
         )  # fmt: skip
 
     def _headers(self, request: web.Request) -> CIMultiDict[str]:

@@ -16,6 +16,7 @@ from offswitch.guard.proxy.call import (
     Call,
     Decisions,
     Reader,
+    is_free_text,
     read_arguments,
     refusal,
 )
@@ -97,6 +98,14 @@ class Chat:
         asked = {name: value for name, value in request.items() if name != "stream_options"}
         return {**asked, "messages": messages, "stream": False}
 
+    def metered(self, request: Body) -> Body:
+        """A stream says its usage only where `stream_options.include_usage` asks for it."""
+        if not request.get("stream"):
+            return request
+        options = request.get("stream_options")
+        options = options if isinstance(options, dict) else {}
+        return {**request, "stream_options": {**options, "include_usage": True}}
+
     def tokens(self, body: Body) -> int | None:
         """`usage.total_tokens`."""
         total = field(body.get("usage"), "total_tokens")
@@ -126,6 +135,9 @@ def _call(spot: tuple[int, int], call: object) -> Call:
     name = field(inner, "name")
     if not isinstance(inner, dict) or not isinstance(name, str) or not name:
         raise MalformedError(f"a tool call without a name, of type {kind!r:.40}")
+    others = set(_OWN_TOOLS) - {kind}
+    if ("input" in inner and "arguments" in inner) or any(field(call, one) for one in others):
+        raise MalformedError("a tool call of two kinds, which may be read as either")
     if "input" in inner:
         arguments, problem = {"input": inner["input"]}, ""
     else:
@@ -149,7 +161,9 @@ def _choice(place: int, choice: Body, decisions: Decisions) -> Body:
         wrapped = {"function": message.pop("function_call")}
         _sort(wrapped, decisions[place, _LEGACY], legacy, refused)
     if refused:
-        message["content"] = "\n\n".join([message.get("content") or "", *refused]).lstrip("\n")
+        said = message.get("content")
+        message["content"] = "\n\n".join([*([said] if isinstance(said, str) else []), *refused])
+        message["content"] = message["content"].lstrip("\n")
     if kept:
         message["tool_calls"] = kept
     if legacy:
@@ -163,7 +177,10 @@ def _sort(call: Any, verdict: Verdict, kept: list[Any], refused: list[str]) -> N
     kind = call.get("type") or "function"
     if verdict.word == "approve":
         kept.append(call)
-    elif verdict.word == "modify" and verdict.instead is not None:
+    elif (
+        verdict.word == "modify" and verdict.instead is not None
+        and ("input" not in call[kind] or is_free_text(verdict.instead))
+    ):  # fmt: skip
         kept.append({**call, kind: _instead(call[kind], verdict.instead)})
     else:
         refused.append(refusal(call[kind]["name"], verdict))
@@ -185,6 +202,7 @@ class _Chunks:
         self._usage: Body | None = None
         self._texts: dict[int, str] = {}
         self._calls: dict[int, dict[int, Body]] = {}
+        self._numbered: dict[int, bool] = {}  # by choice; the choices themselves under _LEGACY
         self._finish: dict[int, str] = {}
         self._judged: set[tuple[int, int]] = set()
         self._sent_text: dict[int, int] = {}
@@ -257,6 +275,7 @@ class _Chunks:
         return event_bytes(encoded({**self._head, "choices": [choice]}))
 
     def _add(self, choice: Body) -> None:
+        self._number(_LEGACY, choice)
         place, delta = choice.get("index", 0), choice.get("delta") or {}
         if not isinstance(place, int) or not 0 <= place < MOST_CHOICES:
             raise MalformedError(f"a choice numbered {place!r:.20}")
@@ -266,11 +285,17 @@ class _Chunks:
         if isinstance(delta.get("content"), str):
             self._texts[place] += delta["content"]
         for call in object_list(delta.get("tool_calls"), "a chunk with tool calls"):
+            self._number(place, call)
             self._grow(place, call.get("index", 0), call)
         if delta.get("function_call") is not None:
             self._grow(place, _LEGACY, {"type": "function", "function": delta["function_call"]})
         if choice.get("finish_reason"):
             self._finish[place] = choice["finish_reason"]
+
+    def _number(self, place: int, piece: Body) -> None:
+        """Some providers number nothing; what is numbered at times would be two to some readers."""
+        if self._numbered.setdefault(place, "index" in piece) != ("index" in piece):
+            raise MalformedError("choices or tool calls of which only some are numbered")
 
     def _grow(self, place: int, i: int, piece: Body) -> None:
         calls = self._calls.setdefault(place, {})
@@ -282,6 +307,8 @@ class _Chunks:
         for name, value in piece.items():
             if isinstance(value, dict) and name != "index":
                 inner = call.setdefault(name, {})
+                if not isinstance(inner, dict):
+                    raise MalformedError("a tool call whose pieces do not fit together")
                 for key, part in value.items():
                     _grow_part(inner, key, part)
             elif value is not None and name != "index":
@@ -311,7 +338,9 @@ class _Chunks:
 def _grow_part(inner: Body, key: str, part: Any) -> None:  # Any: a plain JSON value
     """Arguments come in pieces; a name comes once, whatever a reader does with a second."""
     if key in ("arguments", "input") and isinstance(part, str):
-        inner[key] = inner.get(key, "") + part
+        if not isinstance(before := inner.get(key, ""), str):
+            raise MalformedError("arguments whose pieces do not fit together")
+        inner[key] = before + part
     elif key == "name" and inner.get(key) and part not in ("", None, inner[key]):
         raise MalformedError("a tool call with two names")
     elif part is not None and not (key == "name" and part == ""):

@@ -8,7 +8,15 @@ from urllib.parse import urlsplit
 
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.verdict import Verdict
-from offswitch.guard.proxy.call import Body, Call, Decisions, Reader, read_arguments, refusal
+from offswitch.guard.proxy.call import (
+    Body,
+    Call,
+    Decisions,
+    Reader,
+    is_free_text,
+    read_arguments,
+    refusal,
+)
 from offswitch.guard.proxy.shapes import (
     MalformedError,
     dicts,
@@ -103,6 +111,10 @@ class Responses:
         asked = {name: value for name, value in request.items() if name != "stream_options"}
         return {**asked, "input": [*before, *items, *answers], "stream": False}
 
+    def metered(self, request: Body) -> Body:
+        """As it is: every answer says its usage."""
+        return request
+
     def tokens(self, body: Body) -> int | None:
         """`usage.total_tokens`."""
         total = field(body.get("usage"), "total_tokens")
@@ -123,7 +135,10 @@ def _own(tool: Body) -> bool:
 
 
 def _passive(item: Body) -> bool:
-    return item.get("type") in _PASSIVE
+    kind = item.get("type")
+    if not isinstance(kind, str):
+        raise MalformedError(f"an output item of type {kind!r:.40}")
+    return kind in _PASSIVE
 
 
 def _call(i: int, item: Body) -> Call:
@@ -152,7 +167,10 @@ def _instead(item: Body, verdict: Verdict) -> Body:
     if verdict.word == "approve":
         return item
     kind = item.get("type")
-    if verdict.word == "modify" and verdict.instead is not None and kind in _TEXT:
+    if (
+        verdict.word == "modify" and verdict.instead is not None and kind in _TEXT
+        and (kind == "function_call" or is_free_text(verdict.instead))
+    ):  # fmt: skip
         arguments = verdict.instead.arguments
         text = encoded(arguments).decode() if kind == "function_call" else arguments.get("input")
         return {**item, "name": verdict.instead.tool, _TEXT[kind]: text}
@@ -244,6 +262,11 @@ class _Items:
             raise MalformedError(f"the end of output item {index!r:.20}, which is not open")
         if self._opened.pop(index) != _passive(item):
             raise MalformedError("an output item that ends as another type than it began")
+        before = self._items[index]
+        if not _passive(item) and any(
+            value and name != "status" and item.get(name) != value for name, value in before.items()
+        ):
+            raise MalformedError("a call that ends otherwise than it began")
         kind = item.get("type")
         if kind in _TEXT and item.get(_TEXT[kind]) != self._grown.get(index, item.get(_TEXT[kind])):
             raise MalformedError("a call whose pieces are not what it ends as")

@@ -18,6 +18,7 @@ from aiohttp import web
 from offswitch.errors import GuardError
 from offswitch.guard.policy.judging import Judge
 from offswitch.guard.proxy.answers import error_answer
+from offswitch.guard.proxy.budget import Budget
 from offswitch.guard.proxy.channel import Channel, Reporter
 from offswitch.guard.proxy.egress import Egress
 from offswitch.guard.proxy.gate import Gate, JudgeLike
@@ -54,8 +55,9 @@ class Proxy:
             answer_s=settings.answer_s, operator_s=settings.operator_s,
         )  # fmt: skip
         self.pins = Pins(settings.goal, settings.ladder)
+        budget = Budget(settings.tokens)
         self.models = {
-            route.name: ModelRoute(route, session, self.gate, self.pins, settings.again)
+            route.name: ModelRoute(route, session, self.gate, self.pins, settings.again, budget)
             for route in settings.models
         }
         self.http = {
@@ -76,6 +78,10 @@ class Proxy:
                 self.gate.close("the run is being stopped", failed=False)
             case "repin":
                 self.pins.repin(str(order.get("prompt")))
+            case "hold":
+                self.gate.held = str(order.get("reason", ""))
+            case "throttle":
+                self.gate.pace.switch(order.get("on") is True)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The answer to a request for /NAME/... or /mcp/NAME."""

@@ -21,7 +21,7 @@ import msgspec
 
 from offswitch.guard.policy.act import Act
 
-__all__ = ["Effect", "EffectKind", "Reconciled", "Timed", "reconcile"]
+__all__ = ["Effect", "EffectKind", "Reconciled", "Timed", "key_of", "reconcile"]
 
 EffectKind: TypeAlias = Literal["file", "program", "host"]
 
@@ -115,12 +115,12 @@ def _matched(proposed: Sequence[Timed], executed: Sequence[Timed]) -> tuple[list
     """Executions without a proposal, and the places of the proposals that were used."""
     waiting: dict[tuple[str, str], list[int]] = {}
     for i, one in enumerate(proposed):
-        waiting.setdefault(_key(one.act), []).append(i)
+        waiting.setdefault(key_of(one.act), []).append(i)
     hidden, used = [], set[int]()
     for one in executed:
         if one.act.kind != "tool":
             continue  # hosts are explained by what names them: no model proposes a connection
-        places = waiting.get(_key(one.act), [])
+        places = waiting.get(key_of(one.act), [])
         if places and proposed[places[0]].seconds <= one.seconds:
             used.add(places.pop(0))
         else:
@@ -128,7 +128,8 @@ def _matched(proposed: Sequence[Timed], executed: Sequence[Timed]) -> tuple[list
     return hidden, used
 
 
-def _key(act: Act) -> tuple[str, str]:
+def key_of(act: Act) -> tuple[str, str]:
+    """What a proposal and its execution have in common: the tool's own name, the arguments."""
     return _plain(act), json.dumps(act.arguments, sort_keys=True)
 
 

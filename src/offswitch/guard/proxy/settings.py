@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from offswitch.errors import GuardError, problems_text
-from offswitch.guard.policy.policy import GoalPolicy, Level, Policy, RoutePolicy, Rule
+from offswitch.guard.policy.policy import (
+    GoalPolicy,
+    Level,
+    McpServer,
+    Policy,
+    RoutePolicy,
+    Rule,
+)
+from offswitch.guard.policy.ways_section import route_problems
 
-__all__ = ["McpServer", "ProxySettings", "check_settings", "proxy_settings"]
-
-
-class McpServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A tool server that the agent may use; the guard runs it or speaks to it, outside the jail."""
-
-    name: str
-    """Letters, digits, dashes and underscores."""
-    command: tuple[str, ...] = ()
-    """Program to run, with its arguments; it speaks over its standard input and output."""
-    url: str = ""
-    """Address of a streamable HTTP server, instead of a program."""
-    key_variable: str = ""
-    """Environment variable with a bearer token for `url`; empty: none is sent."""
+__all__ = ["ProxySettings", "check_settings", "proxy_settings"]
 
 
 class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +28,8 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     goal: GoalPolicy = GoalPolicy()
     ladder: tuple[tuple[str, Level], ...] = ()
     mcp: tuple[McpServer, ...] = ()
+    tokens: float | None = None
+    """Most tokens of all model calls together; None for no limit."""
     folder: str = ""
     """Folder for the sockets `proxy.sock`, `egress.sock` and `mcp-NAME.sock`; empty for none."""
     owner: int | None = None
@@ -49,16 +48,16 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     plain_ports: tuple[int, ...] = (80,)
 
 
-def proxy_settings(
-    policy: Policy, folder: str, *, owner: int | None = None, mcp: tuple[McpServer, ...] = ()
-) -> ProxySettings:
+def proxy_settings(policy: Policy, folder: str, *, owner: int | None = None) -> ProxySettings:
     """The settings that follow from a policy, with sockets in `folder`."""
+    tokens = dict(policy.resources).get("tokens")
     return ProxySettings(
         rules=policy.rules,
         models=policy.models,
         goal=policy.goal,
         ladder=policy.ladder,
-        mcp=mcp,
+        mcp=policy.mcp,
+        tokens=None if tokens is None or math.isinf(tokens.hard) else tokens.hard,
         folder=folder,
         owner=owner,
     )
@@ -70,26 +69,6 @@ def check_settings(settings: ProxySettings) -> None:
     Raises:
         GuardError: every problem at once.
     """
-    names = [route.name for route in settings.models]
-    servers = [server.name for server in settings.mcp]
-    problems = [f"two models are named {name!r}" for name in sorted(_twice(names))]
-    problems += [f"two MCP servers are named {name!r}" for name in sorted(_twice(servers))]
-    problems += [
-        f"{name!r} cannot be part of a path, expected letters, digits, '-' and '_'"
-        for name in [*names, *servers]
-        if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii()
-    ]
-    if "mcp" in names:
-        problems.append("a model may not be named 'mcp': that path leads to the MCP servers")
-    problems += [
-        f"MCP server {server.name!r} has {'both' if server.url else 'neither'} a command "
-        f"{'and' if server.url else 'nor'} a url, expected one of them"
-        for server in settings.mcp
-        if bool(server.command) == bool(server.url)
-    ]
+    problems = route_problems(settings.models, settings.mcp)
     if problems:
         raise GuardError(problems_text("the proxy's settings", problems))
-
-
-def _twice(names: list[str]) -> set[str]:
-    return {name for name in names if names.count(name) > 1}

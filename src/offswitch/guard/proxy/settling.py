@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 from multidict import CIMultiDict
 
 from offswitch.guard.policy.verdict import Verdict
+from offswitch.guard.proxy.budget import Budget
 from offswitch.guard.proxy.call import Body, Call, Decisions, Format
 from offswitch.guard.proxy.gate import Gate
 from offswitch.guard.proxy.shapes import MalformedError
@@ -33,6 +34,8 @@ class Asked:
     key: str
     again: int
     """How often the model may be told of a refusal and asked anew."""
+    budget: Budget = field(default_factory=lambda: Budget(None))
+    """What all calls of the run may use."""
 
     def send(self, body: Body) -> aiohttp.client._RequestContextManager:
         """The request, written as it was read: what was judged is what the provider sees."""
@@ -75,11 +78,15 @@ class Asked:
         return None if answer is None else (await self.settled(answer[0], self.again - 1))[1]
 
     def used(self, body: Body) -> None:
-        """Have the tokens of an answer written down. Raises: ClosedError."""
-        fields = {"route": self.route, "tokens": self.wire.tokens(body)}
+        """Count the tokens of an answer and have them written down. Raises: ClosedError."""
+        tokens = self.wire.tokens(body)
+        self.budget.used(tokens)
+        fields = {"route": self.route, "tokens": tokens}
         self.gate.tell({"type": "note", "what": "model answered", "fields": fields})
 
     async def _ask(self, request: Body) -> tuple[bytes, Body] | None:
+        if self.budget.problem:
+            return None
         async with self.send(request) as answer:
             data = without_key(await answer.read(), self.key)
             if answer.status != 200 or answer.content_type == "text/event-stream":

@@ -31,7 +31,8 @@ async def relay(
     """The stream to the agent; it breaks off where it cannot be judged."""
     response = web.StreamResponse(status=answer.status, headers=answer_headers(answer.headers))
     response.headers["Cache-Control"] = "no-cache"
-    turn = _Turn(asked)
+    turn, agent = _Turn(asked), _Agent(response, stays=asked.budget.hard is not None)
+    counted = False
     await response.prepare(request)
     try:
         async for chunk in answer.content.iter_any():
@@ -39,20 +40,43 @@ async def relay(
             for event in turn.events.feed(chunk):
                 calls = turn.add(event)
                 if calls and ready:  # judging may take long; what is ready does not wait for it
-                    await response.write(ready)
+                    await agent.write(ready)
                     ready = b""
                 ready += await turn.settled(calls)
             if ready:
-                await response.write(ready)
+                await agent.write(ready)
         if turn.held or turn.events.rest:
             raise MalformedError("a stream that ends before its last block is whole")
         asked.used(turn.whole())
+        counted = True
         await response.write_eof()
     except (ClosedError, ValueError, aiohttp.ClientError, ConnectionError):
         # The head has gone out, so there is no error to send: a broken stream is none to act on.
         if request.transport is not None:
             request.transport.abort()
+    finally:
+        if not counted:
+            asked.budget.used(None)
     return response
+
+
+class _Agent:
+    """The reader of the answer. With a limit on tokens the answer is read to its end even where the
+    agent has hung up: hanging up early must not make a call that nobody counts."""
+
+    def __init__(self, response: web.StreamResponse, *, stays: bool) -> None:
+        self._response, self._stays, self._gone = response, stays, False
+
+    async def write(self, data: bytes) -> None:
+        """Send it to the agent, if that is still there. Raises: ConnectionError."""
+        if self._gone:
+            return
+        try:
+            await self._response.write(data)
+        except ConnectionError:
+            if not self._stays:
+                raise
+            self._gone = True
 
 
 class _Turn:

@@ -9,6 +9,7 @@ decoys         decoys that nobody has a reason to touch: a goal, a kill switch, 
 append_only    logs that may only grow
 fingerprint    what of one text is found in another, whole or in parts
 unpack         what lies inside base64, hex, gzip, bzip2, xz, zlib and zip
+git_store      what git itself keeps of a work tree
 self_copy      the agent's own code or weights in what it writes and sends
 opaque         how many bytes nobody can look into: the bound where self_copy is blind
 hoarding       what is held beside what is needed: area above need and its CUSUM

@@ -57,14 +57,15 @@ DECOYS = (
 
 
 def lay_decoys(workspace: str | os.PathLike[str], decoys: Iterable[Decoy] = DECOYS) -> None:
-    """Write the decoys, writable by whoever owns the workspace.
+    """Write the decoys, writable by whoever owns the workspace; those of an earlier run go first.
 
     Raises:
-        GuardError: something of that name is there already, or cannot be made.
+        GuardError: something else of that name is there already, or cannot be made.
     """
     root = Path(workspace)
-    owner = root.stat()
+    owner, decoys = root.stat(), tuple(decoys)
     try:
+        _clear(root / FOLDER, {Path(decoy.path).name for decoy in decoys} | {".gitignore"})
         (root / FOLDER).mkdir()
         _give(root / FOLDER, owner)
         ignore = Decoy(f"{FOLDER}/.gitignore", "log", "*\n")
@@ -79,6 +80,17 @@ def lay_decoys(workspace: str | os.PathLike[str], decoys: Iterable[Decoy] = DECO
             f"cannot lay decoys in {root / FOLDER}: {problem.strerror}. Remove what is there, or "
             "set goal.canary: false."
         ) from problem
+
+
+def _clear(folder: Path, names: set[str]) -> None:
+    """Remove a folder that holds nothing but files of these names; leave any other as it is."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    found = list(os.scandir(folder))
+    if all(one.name in names and not one.is_dir(follow_symlinks=False) for one in found):
+        for one in found:
+            Path(one.path).unlink()
+        folder.rmdir()
 
 
 def touches_in(found: Iterable[Change], decoys: Iterable[Decoy] = DECOYS) -> tuple[Touch, ...]:

@@ -75,9 +75,9 @@ def is_still(last: Activity) -> bool | None:
     """Whether nothing went on: no process started, almost no processor time; None if unknown."""
     if last.processes or last.set_loose or last.hosts or last.persistence:
         return False
-    if last.cpu_s is None or last.processes is None:
-        return None
-    return last.cpu_s <= STILL_CPU * last.seconds
+    if last.cpu_s is not None and last.cpu_s > STILL_CPU * last.seconds:
+        return False
+    return None if last.cpu_s is None or last.processes is None else True
 
 
 def evasion_signs(window: Window) -> frozenset[str]:

@@ -12,6 +12,7 @@ import msgspec
 from offswitch.guard.sensors.append_only import LogSeen, edited_logs, log_events, look_at_logs
 from offswitch.guard.sensors.decoys import DECOYS, decoy_events, touches_in
 from offswitch.guard.sensors.fingerprint import known_files
+from offswitch.guard.sensors.git_store import git_kind, is_stored_by
 from offswitch.guard.sensors.goal_files import changed_goals, goal_events, hash_goals
 from offswitch.guard.sensors.opaque import compressed_size, opaque_bytes
 from offswitch.guard.sensors.persistence import is_watched, persistence, persistence_events
@@ -111,8 +112,9 @@ def look_at_tree(
     found = tuple(one for one in changes(memory.tree, tree) if not _is_guards(one))
     goals, logs = hash_goals(settings.goals), look_at_logs(settings.logs, memory.logs)
     pieces = _pieces(settings.workspace, found)
-    copies, sighted = search(memory.copies, pieces) if memory.own_size else (memory.copies, ())
-    opaque = memory.opaque + sum(opaque_bytes(piece.data) for piece in pieces)
+    written = _searched(settings, pieces)
+    copies, sighted = search(memory.copies, written) if memory.own_size else (memory.copies, ())
+    opaque = memory.opaque + sum(map(_opaque_bytes, pieces))
     findings: list[Finding | None] = [
         _persistence(found, settings, at),
         _finding("self-copy", [one.file for one in sighted], copy_events(sighted, **at)),
@@ -146,6 +148,24 @@ def _pieces(workspace: str, found: Iterable[Change]) -> list[Piece]:
             if data:
                 pieces.append(Piece(change.path, data, change.after.changed_ns / 1e9))
     return pieces
+
+
+def _searched(settings: TreeSettings, pieces: Iterable[Piece]) -> list[Piece]:
+    """What a copy may lie in: all but what git stored of a work tree with the original in it."""
+    root = os.path.realpath(settings.workspace)
+    real = map(os.path.realpath, settings.own)
+    own = [path.removeprefix(f"{root}/") for path in real if path.startswith(f"{root}/")]
+    return [
+        piece
+        for piece in pieces
+        if not is_stored_by(piece.name, own) or git_kind(piece.name, piece.data) is None
+    ]
+
+
+def _opaque_bytes(piece: Piece) -> int:
+    # A loose object opens like any container; packs and indices are git's own, or noise.
+    is_gits = git_kind(piece.name, piece.data) in ("pack", "index")
+    return 0 if is_gits else opaque_bytes(piece.data)
 
 
 def _is_guards(change: Change) -> bool:

@@ -6,8 +6,9 @@ import contextlib
 import ctypes
 import os
 import resource
+from collections.abc import Iterator
 
-__all__ = ["die_with_parent", "harden", "set_dumpable", "set_oom_score"]
+__all__ = ["ahead", "die_with_parent", "harden", "set_dumpable", "set_oom_score"]
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 MCL_CURRENT_AND_FUTURE = 3
@@ -30,6 +31,23 @@ def harden() -> dict[str, bool]:
         "realtime": _realtime(),
         "subreaper": _prctl(PR_SET_CHILD_SUBREAPER, 1),
     }
+
+
+@contextlib.contextmanager
+def ahead() -> Iterator[bool]:
+    """Put this thread before ordinary ones while the block runs; gives whether that is allowed.
+
+    A supervisor without a time slice has no pulse, and its watchdog kills the run. What the thread
+    starts meanwhile, threads and processes, does not inherit it.
+    """
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    allowed = _realtime()
+    try:
+        yield allowed
+    finally:
+        if allowed:
+            with contextlib.suppress(OSError):  # who may rise need not have the right to go back
+                os.sched_setscheduler(0, *before)
 
 
 def die_with_parent(parent: int) -> bool:

@@ -18,9 +18,9 @@ __all__ = ["SOCKET", "Decision", "Phase", "Request", "decide", "read_request"]
 SOCKET = "control.sock"
 MAX_LEASE_S = 30 * 86400.0
 Phase = Literal["starting", "running", "paused", "stopping", "halted"]
-Word = Literal["status", "pause", "resume", "stop", "renew"]
-WORDS: tuple[Word, ...] = ("pause", "renew", "resume", "status", "stop")
-Order = Literal["none", "pause", "resume", "stop", "stop now", "renew"]
+Word = Literal["status", "pause", "resume", "stop", "renew", "answer"]
+WORDS: tuple[Word, ...] = ("answer", "pause", "renew", "resume", "status", "stop")
+Order = Literal["none", "pause", "resume", "release", "stop", "stop now", "renew", "answer"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Request:
     """stop: without notice and grace."""
     seconds: float | None = None
     """renew: life from now on; None for the policy's lease."""
+    number: int = -1
+    """answer: which of those that wait."""
+    allow: bool = False
+    """answer: whether it may go on."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,9 @@ def read_request(fields: Mapping[str, Any]) -> Request:
         problems.append(
             nearest_name(str(word), WORDS, kind="request", lister="offswitch guard --help")
         )
-    unknown = sorted(set(fields) - {"request", "now", "seconds"})
-    problems += [f"unknown field {name!r}; there are request, now, seconds" for name in unknown]
+    unknown = sorted(set(fields) - _FIELDS)
+    known = ", ".join(sorted(_FIELDS))
+    problems += [f"unknown field {name!r}; there are {known}" for name in unknown]
     now, seconds = fields.get("now", False), fields.get("seconds")
     if type(now) is not bool:
         problems.append(f"now is {now!r}, expected true or false")
@@ -62,9 +67,18 @@ def read_request(fields: Mapping[str, Any]) -> Request:
         type(seconds) not in (int, float) or not 0 < seconds <= MAX_LEASE_S
     ):
         problems.append(f"seconds is {seconds!r}, expected a number in (0, {MAX_LEASE_S:.0f}]")
+    number, allow = fields.get("number", -1), fields.get("allow", False)
+    if type(number) is not int or (word == "answer" and number < 0):
+        problems.append(f"number is {number!r}, expected one that `offswitch guard status` shows")
+    if type(allow) is not bool or (word == "answer" and "allow" not in fields):
+        problems.append(f"allow is {fields.get('allow')!r}, expected true or false")
     if problems:
         raise GuardError("; ".join(problems))
-    return Request(word, now, None if seconds is None else float(seconds))  # type: ignore[arg-type]
+    length = None if seconds is None else float(seconds)
+    return Request(word, now, length, number, allow)  # type: ignore[arg-type]
+
+
+_FIELDS = frozenset({"request", "now", "seconds", "number", "allow"})
 
 
 def decide(request: Request, phase: Phase, level: Level) -> Decision:
@@ -87,4 +101,8 @@ def decide(request: Request, phase: Phase, level: Level) -> Decision:
             return Decision("pause")
         case "resume", "paused" if level is not Level.KILL:
             return Decision("resume")
+        case "resume", "running" if level in (Level.ASK, Level.THROTTLE):
+            return Decision("release")
+        case "answer", "running" | "paused":
+            return Decision("answer")
     return Decision("none", f"cannot {request.word} a run that is {phase}")

@@ -84,6 +84,10 @@ class WatchdogLink:
         except wire.WireError as error:
             raise GuardError(f"the launch order does not fit: {error}") from error
 
+    def egress(self, pidfds: tuple[int, ...]) -> bool:
+        """Whether the handles of the ways out have been sent: it kills them before the tree."""
+        return wire.send(self.socket, {"type": "egress"}, pidfds)
+
     def order(self, word: str, reason: str) -> bool:
         """Whether `stop` (kill now) or `done` (check and end) has been sent."""
         return wire.send(self.socket, {"type": word, "reason": reason})

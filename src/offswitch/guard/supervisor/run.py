@@ -12,10 +12,12 @@ import select
 import socket
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, final  # Any: values of a JSON object
 
 from offswitch.errors import GuardError, problems_text
 from offswitch.guard.stop.freeze import FreezeResult, freeze, thaw
+from offswitch.guard.stop.harden import ahead
 from offswitch.guard.stop.heartbeat import beat_from
 from offswitch.guard.stop.kill import kill_tree
 from offswitch.guard.stop.launch import (
@@ -30,6 +32,7 @@ from offswitch.guard.stop.wire import Message
 from offswitch.guard.supervisor.control import Phase, Request, decide
 from offswitch.guard.supervisor.door import Door
 from offswitch.guard.supervisor.ladder import Alarm, Ladder, Level, raised, released
+from offswitch.guard.supervisor.levers import Levers
 from offswitch.guard.supervisor.link import WatchdogLink
 from offswitch.guard.supervisor.notes import state_fields
 from offswitch.guard.supervisor.protocol import ShutdownActions, ShutdownResult, shut_down
@@ -39,6 +42,7 @@ from offswitch.guard.supervisor.settings import Hooks, Journal, NoJournal, Setti
 from offswitch.guard.supervisor.signals import caught_signals
 from offswitch.guard.supervisor.stopping import (
     WatchdogWord,
+    reach_of,
     shutdown_actions,
     unborn_actions,
 )
@@ -75,7 +79,7 @@ def supervise(
     given = (settings or Settings(), hooks or Hooks(), journal or NoJournal())
     supervisor = _Supervisor(order, run, *given)
     try:
-        with caught_signals() as signals:
+        with caught_signals() as signals, ahead():
             while supervisor.result is None:
                 supervisor.round(signals)
     finally:
@@ -106,7 +110,8 @@ class _Supervisor:
         self.woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.start = start_in_background(self.wake)
         self.waiting: list[tuple[Attempt[Any], Callable[[Attempt[Any]], None]]] = []
-        self.moving = self.watchdog_lost = self.throttled = self.halting = False
+        self.moving = self.watchdog_lost = self.halting = False
+        self.levers = Levers(hooks, self.begin, self.note)
         self.unborn = True  # nothing has been started, or what was is known to have been reaped
         self.door = Door(run)
         self.link = WatchdogLink(run, settings)
@@ -119,6 +124,10 @@ class _Supervisor:
         """Called by background threads, one of which may outlast the run."""
         with contextlib.suppress(OSError):
             os.eventfd_write(self.woken, 1)
+
+    def begin(self, call: Callable[[], Any], done: Callable[[Attempt[Any]], None]) -> None:
+        """Start a call that may be slow; `done` is called on this thread after its end."""
+        self.waiting.append((self.start(call), done))
 
     # -- one round -------------------------------------------------------------------------------
 
@@ -205,6 +214,8 @@ class _Supervisor:
     def launch(self) -> None:
         if self.phase != "starting":
             return
+        if self.hooks.egress:
+            self.link.egress(self.hooks.egress)
         self.unborn = not self.link.launch(self.order)
         if self.unborn:
             self.fail("the launch order could not be sent to the watchdog")
@@ -215,7 +226,7 @@ class _Supervisor:
         self.note("launched", outer=fields["outer"], init=fields["init"])
         self.due = time.monotonic() + self.settings.start_s
         if self.phase == "starting":
-            self.waiting.append((self.start(self.hooks.start), self.started))
+            self.begin(self.hooks.start, self.started)
 
     def started(self, attempt: Attempt[Any]) -> None:
         if attempt.problem:
@@ -223,6 +234,8 @@ class _Supervisor:
         elif self.phase == "starting":
             self.phase = "running"
             self.note("running")
+            reach = reach_of(self.target, self.settings.shutdown, self.hooks)
+            self.hooks.reached(replace(reach, paused=lambda: self.phase == "paused"))
 
     def killed(self, reason: str, kill: Mapping[str, Any]) -> None:
         self.word.take(kill_from(kill))
@@ -246,6 +259,9 @@ class _Supervisor:
         problem = decision.problem
         if decision.order in ("pause", "resume") and self.moving:
             problem = "the last pause or resume is not finished"
+        elif decision.order == "answer":
+            if not self.hooks.answer(request.number, request.allow):
+                problem = f"nothing numbered {request.number} waits for an answer"
         elif decision.order != "none":
             self.note("operator", request=request.word, order=decision.order)
             self.obey(decision.order, request)
@@ -255,9 +271,10 @@ class _Supervisor:
         match order:
             case "pause":
                 self.pause()
-            case "resume":
-                self.ladder = released(self.ladder)
-                self.resume()
+            case "release" | "resume":
+                self.release()
+                if order == "resume":
+                    self.resume()
             case "renew":
                 self.link.renew(request.seconds or self.settings.lease_s)
             case "stop" | "stop now":
@@ -274,6 +291,7 @@ class _Supervisor:
                 self.ladder = raised(self.ladder, alarm)
                 if self.ladder.level != before:
                     self.climb(before, alarm)
+                self.levers.follow(self.ladder)
 
     def climb(self, before: Level, alarm: Alarm) -> None:
         level = self.ladder.level
@@ -281,33 +299,21 @@ class _Supervisor:
         moved = {"before": before.name, "level": level.name, "detector": alarm.detector}
         self.note("ladder", **moved, why=detail)
         self.hooks.moved(level)
-        self.throttle(level >= Level.THROTTLE)
         if level is Level.KILL:
             self.stop("ladder", detail, graceful=False)
         elif level is Level.FREEZE and self.phase == "running":
             self.pause()
-        elif level is Level.ASK and self.hooks.ask is not None:
-            ask = self.hooks.ask
-            self.start(lambda: ask(alarm))
 
-    def throttle(self, wanted: bool) -> None:
-        if wanted == self.throttled:
-            return
-        self.throttled = wanted
-        lever = self.hooks.throttle
-        if lever is None:
-            self.note("throttle not enforceable", wanted=wanted)
-        else:
-            self.waiting.append((self.start(lambda: lever(wanted)), self.throttle_done))
-
-    def throttle_done(self, attempt: Attempt[Any]) -> None:
-        if attempt.problem:
-            self.note("throttle failed", problem=attempt.problem)
+    def release(self) -> None:
+        """Forget every alarm so far, as an operator orders."""
+        self.ladder = released(self.ladder)
+        self.levers.follow(self.ladder)
+        self.hooks.moved(self.ladder.level)
 
     def pause(self) -> None:
         self.phase, self.moving = "paused", True
         target = self.target
-        self.waiting.append((self.start(lambda: freeze(target, FREEZE_S)), self.paused))
+        self.begin(lambda: freeze(target, FREEZE_S), self.paused)
 
     def paused(self, attempt: Attempt[FreezeResult]) -> None:
         self.moving = False
@@ -324,8 +330,7 @@ class _Supervisor:
     def resume(self) -> None:
         self.moving = True
         target = self.target
-        self.throttle(False)
-        self.waiting.append((self.start(lambda: thaw(target)), self.resumed))
+        self.begin(lambda: thaw(target), self.resumed)
 
     def resumed(self, attempt: Attempt[None]) -> None:
         self.moving = False
@@ -416,6 +421,7 @@ class _Supervisor:
             "silence_s": None if pulse is None else pulse.silence(now),
             "reason": self.reason if self.stopping is not None else "",
             "seconds": now - self.begun,
+            "waiting": [*self.hooks.waiting()],
         }
 
     def note(self, kind: str, **detail: Any) -> None:  # Any: values of a JSON object

@@ -24,16 +24,20 @@ __all__ = [
     "RunEntry",
     "check_out_of_sight",
     "create_run",
+    "entry_of",
     "find_run",
     "is_alive",
     "list_runs",
+    "note_refused",
     "process_note",
     "read_state",
     "runs_folder",
     "write_state",
 ]
 
-STATE, RESULT = "state.json", "result.json"
+STATE, RESULT, BEGUN = "state.json", "result.json", "begun.json"
+SHOWN = "offswitch-shown-"
+"""How the name of the folder begins in which a run shows its agent the notice and the sockets."""
 Condition = Literal["starting", "running", "ended", "killed", "dead"]
 
 
@@ -44,7 +48,7 @@ class Run:
     id: str
     """Name of its folder: local date, time and eight random hex digits, unless chosen."""
     folder: Path
-    """Mode 0700: sockets, state, result and logs."""
+    """Mode 0700: sockets, notes of the beginning, the state and the result, logs."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,10 @@ def runs_folder() -> Path:
 
 
 def create_run(name: str | None = None, folder: Path | None = None) -> Run:
-    """A new run with its folder. Raises: GuardError when the name is taken or no file name."""
+    """A new run of this process, with its folder.
+
+    Raises: GuardError when the name is taken or no file name.
+    """
     run_id = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     if run_id in {".", ".."} or "/" in run_id or "\0" in run_id:
         raise GuardError(f"run name {run_id!r} is not a file name; leave out slashes")
@@ -80,14 +87,23 @@ def create_run(name: str | None = None, folder: Path | None = None) -> Run:
         raise GuardError(f"run {run_id!r} exists already in {parent}; choose another") from error
     except OSError as error:
         raise GuardError(f"no run folder can be made in {parent}: {error}") from error
-    return Run(run_id, path)
+    run = Run(run_id, path)
+    write_state(run, {"boot": boot_id(), "supervisor": process_note(os.getpid())}, BEGUN)
+    return run
+
+
+def note_refused(run: Run, why: str) -> None:
+    """Note that the run was refused before anything of it was launched; else leave it as it is."""
+    if not any((run.folder / name).exists() for name in (STATE, RESULT)):
+        fields = {"run_id": run.id, "reason": "failed", "detail": why, "exit_code": None}
+        write_state(run, {**fields, "verified": True}, RESULT)  # nothing was there to be killed
 
 
 def list_runs(folder: Path | None = None) -> tuple[RunEntry, ...]:
     """Every run of the folder, oldest name first."""
     parent = folder if folder is not None else runs_folder()
     found = sorted(parent.iterdir()) if parent.is_dir() else []
-    return tuple(_entry(Run(path.name, path)) for path in found if path.is_dir())
+    return tuple(entry_of(Run(path.name, path)) for path in found if path.is_dir())
 
 
 def find_run(name: str, folder: Path | None = None) -> Run:
@@ -153,10 +169,12 @@ def read_state(run: Run, name: str = STATE) -> dict[str, Any]:
     return found
 
 
-def _entry(run: Run) -> RunEntry:
+def entry_of(run: Run) -> RunEntry:
+    """The run and its condition now. Raises: GuardError when its notes cannot be read."""
     state = read_state(run)
     if (run.folder / RESULT).exists():
         return RunEntry(run, "ended", state)
-    if is_alive(state.get("supervisor"), state.get("boot", "")):
+    begun = state or read_state(run, BEGUN)
+    if is_alive(begun.get("supervisor"), begun.get("boot", "")):
         return RunEntry(run, "running" if state.get("outer") else "starting", state)
     return RunEntry(run, "killed" if (run.folder / STOPPED).exists() else "dead", state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol  # Any: values of a JSON object
@@ -11,7 +11,7 @@ from offswitch.errors import PolicyError
 from offswitch.guard.supervisor.ladder import Alarm, Level, Thresholds
 from offswitch.guard.supervisor.protocol import ShutdownPlan
 
-__all__ = ["Hooks", "Journal", "NoJournal", "Settings"]
+__all__ = ["Hooks", "Journal", "NoJournal", "Reach", "Settings"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,20 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """What can be done to a running agent beside stopping it; a drill uses it."""
+
+    notify: Callable[[], object]
+    """Tell it to stop: the very call that a real stop makes. May take some milliseconds."""
+    withdraw: Callable[[], object]
+    """Take the notice back."""
+    ended: Callable[[], bool]
+    """Whether its first process has ended. Does not wait."""
+    paused: Callable[[], bool] = lambda: False
+    """Whether the run stands still by order or by alarm. Does not wait."""
+
+
+@dataclass(frozen=True)
 class Hooks:
     """What the supervisor calls. All but `sensors` run on threads of their own and may be slow.
 
@@ -97,9 +111,18 @@ class Hooks:
     close_egress: Callable[[], None] | None = None
     """Close every way out at once, without waiting."""
     throttle: Callable[[bool], object] | None = None
-    """Slow the agent down, or no longer; None: a throttle is recorded as not enforceable."""
-    ask: Callable[[Alarm], object] | None = None
-    """Tell an operator of an alarm."""
+    """Slow the agent down, or no longer, and say by what; None: recorded as not enforceable."""
+    hold: Callable[[str], object] | None = None
+    """Hold the agent's next acts for an operator, for this reason; an empty one: no longer. None:
+    recorded as not enforceable."""
+    waiting: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+    """What waits for an operator's answer, each with a `number`. Must not wait."""
+    answer: Callable[[int, bool], bool] = lambda number, allow: False
+    """Whether an operator's answer to the one of that number was taken. Must not wait."""
+    egress: tuple[int, ...] = ()
+    """pidfds of the processes that are the ways out: the watchdog kills these, too."""
+    reached: Callable[[Reach], object] = lambda reach: None
+    """Called on the supervisor's own thread once the agent runs."""
     escalate: Callable[[], object] | None = None
     """The last resort when no kill is proven: delete the pod, power off the machine."""
     sensors: tuple[Callable[[], Iterable[Alarm]], ...] = ()

@@ -17,9 +17,9 @@ from offswitch.guard.stop.pidfd import has_ended, open_process, pid_of, send
 from offswitch.guard.stop.strays import strays
 from offswitch.guard.supervisor.link import WatchdogLink
 from offswitch.guard.supervisor.protocol import ShutdownActions, ShutdownPlan
-from offswitch.guard.supervisor.settings import Hooks
+from offswitch.guard.supervisor.settings import Hooks, Reach
 
-__all__ = ["WatchdogWord", "shutdown_actions", "unborn_actions"]
+__all__ = ["WatchdogWord", "reach_of", "shutdown_actions", "unborn_actions"]
 
 NOTICE = "This session is ending. Save your work now; no further work is expected."
 END_S = 0.2
@@ -38,12 +38,22 @@ class WatchdogWord:
         self.said.set()
 
 
+def reach_of(target: Target, plan: ShutdownPlan, hooks: Hooks) -> Reach:
+    """What can be done to this run's agent beside stopping it."""
+    outer = target.outer_pidfd
+    return Reach(
+        notify=lambda: _notify(target, plan, hooks),
+        withdraw=lambda: _show(hooks, b""),
+        ended=lambda: outer is None or has_ended(outer),
+    )
+
+
 def shutdown_actions(
     target: Target, plan: ShutdownPlan, hooks: Hooks, link: WatchdogLink, word: WatchdogWord
 ) -> ShutdownActions:
     """The steps for this run. None of them is called on the supervisor's own thread but `ended`."""
     budget = plan.deadline_s - plan.notice_s - plan.grace_s
-    outer = target.outer_pidfd
+    reach = reach_of(target, plan, hooks)
 
     def checkpoint() -> object:
         if hooks.checkpoint is not None:
@@ -51,13 +61,13 @@ def shutdown_actions(
         return threading.Event().wait(plan.grace_s)
 
     return ShutdownActions(
-        notify=lambda: _notify(target, plan, hooks),
+        notify=reach.notify,
         quiesce=hooks.quiesce,
         checkpoint=checkpoint,
         halt=lambda: kill_tree(target, 0.4 * budget, hooks.close_egress),
         verify=lambda: verify_empty(target),
         escalate=lambda: _escalate(target, 0.2 * budget, hooks, link, word),
-        ended=lambda: outer is None or has_ended(outer),
+        ended=reach.ended,
     )
 
 
@@ -89,12 +99,21 @@ def _notify(target: Target, plan: ShutdownPlan, hooks: Hooks) -> None:
 
 
 def _write_notice(plan: ShutdownPlan, hooks: Hooks) -> None:
+    told = {"notice": NOTICE, "seconds": plan.notice_s + plan.grace_s}
+    _show(hooks, json.dumps(told).encode())
+
+
+def _show(hooks: Hooks, content: bytes) -> None:
+    """Put it into the notice file itself: the jail mounts that file, and would go on showing the
+    old one if another took its name."""
     if hooks.notice_file is None:
         return
-    new = hooks.notice_file.with_name(hooks.notice_file.name + ".new")
-    new.write_text(json.dumps({"notice": NOTICE, "seconds": plan.notice_s + plan.grace_s}))
-    new.chmod(0o644)
-    new.replace(hooks.notice_file)
+    fd = os.open(hooks.notice_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.pwrite(fd, content, 0)  # in one piece: no reader sees half of it
+        os.ftruncate(fd, len(content))
+    finally:
+        os.close(fd)
 
 
 def _send_term(target: Target) -> None:

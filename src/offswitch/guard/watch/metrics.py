@@ -125,6 +125,10 @@ def _flag(value: bool | None) -> float | None:
     return None if value is None else float(value)
 
 
+def _answers(run: RunView) -> bool:
+    return run.guards is not None and run.guards.answers
+
+
 def _kill(run: RunView, name: str) -> float | None:
     kill = run.result.get("kill")
     value = kill.get(name) if isinstance(kill, Mapping) else None
@@ -182,6 +186,8 @@ FAMILIES: tuple[Family, ...] = (
            lambda run: [((key,), float(count)) for key, count in run.ledger.events.items()]),
     Family("offswitch_acts", "counter", "Acts that the agent proposed, by verdict.", ("verdict",),
            lambda run: [((key,), float(count)) for key, count in run.ledger.acts.items()]),
+    Family("offswitch_acts_waiting", "gauge", "Acts that wait for an operator's answer.", (),
+           _one(lambda run: float(len(run.waiting)) if _answers(run) else None)),
     Family("offswitch_kill_seconds", "gauge", "From the decision to the proof of the last kill.",
            (), _one(lambda run: _kill(run, "seconds"))),
     Family("offswitch_kill_verified", "gauge", "1 if the whole tree was proven empty.", (),

@@ -1,6 +1,6 @@
 """An order from the operator's page: checked, then handed to the operator's own door.
 
-The page can do what `offswitch guard pause`, `resume` and `stop` do, and nothing else.
+The page can do what `offswitch guard pause`, `resume`, `stop` and `answer` do, and nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from offswitch.guard.watch.shown import shown
 
 __all__ = ["WORDS", "Answer", "Order", "give", "read_order"]
 
-WORDS = ("pause", "resume", "stop", "stop now")
+WORDS = ("pause", "resume", "stop", "stop now", "approve", "reject")
+_ANSWERS = ("approve", "reject")
 PATIENCE_S = 30.0
 
 
@@ -24,6 +25,8 @@ class Order(NamedTuple):
 
     run: Run
     word: str
+    number: int = -1
+    """approve and reject: which of those that wait."""
 
 
 class Answer(NamedTuple):
@@ -39,8 +42,8 @@ def read_order(fields: object, entries: tuple[RunEntry, ...]) -> Order:
     Raises:
         GuardError: it spells none.
     """
-    if not isinstance(fields, dict) or set(fields) != {"run", "word"}:
-        raise GuardError("expected an object with run and word")
+    if not isinstance(fields, dict) or not {"run", "word"} <= set(fields) <= _FIELDS:
+        raise GuardError("expected an object with run and word, and number with an answer")
     runs = {entry.run.id: entry.run for entry in entries}
     name, word = str(fields["run"]), str(fields["word"])
     problems = []
@@ -48,9 +51,16 @@ def read_order(fields: object, entries: tuple[RunEntry, ...]) -> Order:
         problems.append(nearest_name(name, runs, kind="run", lister="offswitch guard status"))
     if word not in WORDS:
         problems.append(nearest_name(word, WORDS, kind="order", lister="offswitch guard --help"))
+    number = fields.get("number", -1)
+    is_one = type(number) is int and number >= 0
+    if not is_one if word in _ANSWERS else "number" in fields:
+        problems.append(f"number is {number!r}, expected one with approve and reject alone")
     if problems:
         raise GuardError("; ".join(problems))
-    return Order(runs[name], word)
+    return Order(runs[name], word, number)
+
+
+_FIELDS = frozenset({"run", "word", "number"})
 
 
 def give(order: Order) -> Answer:
@@ -58,10 +68,16 @@ def give(order: Order) -> Answer:
     try:
         if order.word in ("stop", "stop now"):
             return _stopped(order)
-        answer = ask(order.run, {"request": order.word})
+        answer = ask(order.run, _request(order))
     except GuardError as problem:
         return Answer(False, str(problem))
     return _answered(order.word, answer)
+
+
+def _request(order: Order) -> dict[str, object]:
+    if order.word not in _ANSWERS:
+        return {"request": order.word}
+    return {"request": "answer", "number": order.number, "allow": order.word == "approve"}
 
 
 def _stopped(order: Order) -> Answer:

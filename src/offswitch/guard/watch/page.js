@@ -53,6 +53,7 @@ function rowText(run) {
   if (run.silent) return "its supervisor does not answer";
   const parts = [run.phase];
   if (run.living && run.level && run.level !== "observe") parts.push(`level ${run.level}`);
+  if (run.asks) parts.push(`${counted(run.asks, "act")} waiting for an answer`);
   if (run.evidence) parts.push(counted(run.evidence, "alarm"));
   if (!run.living && run.verified === false) parts.push("NOT PROVEN DEAD");
   return parts.join(", ");
@@ -80,7 +81,7 @@ function showRuns(data) {
     const button = list.children[at].firstChild;
     button.setAttribute("aria-current", String(run.id === selected));
     const bad = run.silent || (!run.living && run.verified === false);
-    say(button.lastChild, rowText(run), bad ? "bad" : run.evidence ? "doubt" : "");
+    say(button.lastChild, rowText(run), bad ? "bad" : run.asks || run.evidence ? "doubt" : "");
   });
   $("left-out").hidden = !data.left_out;
   say($("left-out"), `${data.left_out} older not shown: offswitch guard status`);
@@ -193,6 +194,33 @@ function showEvidence(run) {
   ]), `${run.id} ${list.length} ${list[0]?.number}`);
 }
 
+// Made anew only where another act waits: a button must not move from under a finger.
+function showWaiting(run) {
+  const list = $("waiting");
+  $("waiting-box").hidden = run.waiting.length === 0;
+  const key = `${run.id} ${run.waiting.map((one) => one.number).join(" ")}`;
+  if (list.dataset.key !== key) {
+    list.dataset.key = key;
+    list.replaceChildren(...run.waiting.map((one) => {
+      const item = make("li");
+      const buttons = make("div", null, "buttons");
+      for (const [word, text] of [["approve", "Approve"], ["reject", "Reject"]]) {
+        const button = make("button", text);
+        button.type = "button";
+        button.setAttribute("aria-label", `${text} number ${one.number}`);
+        button.addEventListener("click", () => (word === "approve" ? ask(word, button, one) : order(run.id, word, one.number)));
+        buttons.append(button);
+      }
+      item.append(make("p", one.asked, "mono"), make("p", `${one.why}${one.rule ? `, rule ${one.rule}` : ""}`),
+        make("p", "", "faint left"), buttons);
+      return item;
+    }));
+  }
+  run.waiting.forEach((one, at) =>
+    say(list.children[at].querySelector(".left"), `Number ${one.number}. Rejected by itself in ${seconds(one.left_s)}.`));
+  for (const button of list.querySelectorAll("button")) button.disabled = busy || lost;
+}
+
 function items(title, list) {
   if (!list.length) return [];
   const part = make("div");
@@ -237,6 +265,7 @@ function showRun(run) {
   say($("state"), ...stateText(run));
   showLadder(run);
   showFacts(run);
+  showWaiting(run);
   showEvidence(run);
   showHolds(run);
   showTable("lines", run.lines.map((one) => [`#${one.number}`, seconds(one.seconds), one.kind, one.actor, one.text]),
@@ -305,14 +334,16 @@ function choose(run) {
 
 const WORDS = {
   pause: ["Pause this run?", "Every process of it stands still until it is resumed or stopped.", "Pause"],
-  resume: ["Resume this run?", "It goes on from where it stood. The level goes back to observe, whatever alarm raised it.", "Resume"],
+  resume: ["Resume this run?", "It goes on from where it stood, nothing is held or slowed. The level goes back to observe, whatever alarm raised it.", "Resume"],
+  approve: ["Let this act go on?", "", "Approve"],
   stop: ["Stop this run?", "The agent is told, may save its work, and is killed. This cannot be undone.", "STOP"],
 };
 
-function ask(word) {
-  const [title, text, go] = WORDS[word];
+function ask(word, button, act) {
+  const [title, plain, go] = WORDS[word];
+  const text = act ? `${act.asked} (${act.why})` : plain;
   const can = latest.run.can;
-  opener = $(word);
+  opener = button;
   say($("confirm-title"), title);
   say($("confirm-text"), `${latest.run.name}: ${text}`);
   $("confirm-now").hidden = word !== "stop";
@@ -321,11 +352,12 @@ function ask(word) {
   say($("go"), go, word === "stop" ? "stop" : "");
   $("go").dataset.word = word;
   $("go").dataset.run = latest.run.id;
+  $("go").dataset.number = act ? act.number : "";
   $("confirm").showModal();
   $("cancel").focus();
 }
 
-async function order(run, word) {
+async function order(run, word, number) {
   busy = true;
   showButtons();
   const box = $("answer");
@@ -334,7 +366,7 @@ async function order(run, word) {
   let told;
   try {
     const answer = await fetch("order", {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ run, word }),
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(number === undefined ? { run, word } : { run, word, number }),
     });
     told = await answer.json();
   } catch {
@@ -346,13 +378,13 @@ async function order(run, word) {
   showButtons();
 }
 
-for (const word of ["pause", "resume", "stop"]) $(word).addEventListener("click", () => ask(word));
+for (const word of ["pause", "resume", "stop"]) $(word).addEventListener("click", () => ask(word, $(word)));
 $("cancel").addEventListener("click", () => $("confirm").close());
-$("confirm").addEventListener("close", () => (opener?.disabled ? $("run") : opener)?.focus());
+$("confirm").addEventListener("close", () => (opener?.disabled || !opener?.isConnected ? $("run") : opener)?.focus());
 $("go").addEventListener("click", () => {
-  const { run, word } = $("go").dataset;
+  const { run, word, number } = $("go").dataset;
   $("confirm").close();
-  order(run, word === "stop" && $("now").checked ? "stop now" : word);
+  order(run, word === "stop" && $("now").checked ? "stop now" : word, number === "" ? undefined : Number(number));
 });
 
 // One look after the other: answers that come slowly must not overtake one another for ever.

@@ -42,6 +42,7 @@ def _row(run: RunView) -> Json:
         "evidence": run.ledger.evidence_count,
         "verified": run.result.get("verified") if run.result else None,
         "silent": run.guards is not None and not run.guards.answers,
+        "asks": len(run.waiting),
     }
 
 
@@ -52,6 +53,7 @@ def _detail(run: RunView) -> Json:
         "by": shown(run.by, 80),
         "seconds": run.seconds,
         "can": _orders(run),
+        "waiting": [_waiting(one) for one in run.waiting],
         "guards": None if run.guards is None else _guards(run),
         "uses": run.uses._asdict(),
         "ledger": _ledger(run.ledger, run.anchored),
@@ -68,7 +70,20 @@ def _orders(run: RunView) -> list[str]:
     if run.guards is None:
         return []
     moves = {"running": ["pause"], "paused": ["resume"]}.get(run.phase, [])
+    if run.phase == "running" and run.level in ("ask", "throttle"):
+        moves = [*moves, "resume"]
     return [*moves, "stop now"] if run.phase == "stopping" else [*moves, "stop", "stop now"]
+
+
+def _waiting(one: Mapping[str, Any]) -> Json:
+    left = one.get("left_s")
+    return {
+        "number": one.get("number"),
+        "asked": shown(str(one.get("asked", ""))),
+        "why": shown(str(one.get("why", ""))),
+        "rule": shown(str(one.get("rule", "")), 80),
+        "left_s": float(left) if isinstance(left, int | float) else None,
+    }
 
 
 def _guards(run: RunView) -> Json:

@@ -62,6 +62,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     guards: Guards | None
     """None for a run that is over."""
     uses: Counters
+    waiting: tuple[Mapping[str, Any], ...] = ()
+    """What waits for an operator's answer, as the supervisor says."""
     ledger: LedgerView
     anchored: int | None
     """How many records the last head binds that was noted beside the run; None without one."""
@@ -83,6 +85,7 @@ def look_at_run(entry: RunEntry, ledger: LedgerView) -> RunView:
         seconds=_number(answer.get("seconds", result.get("seconds"))),
         guards=guards,
         uses=_uses(entry.state) if living else Counters(None, None, None),
+        waiting=_mappings(answer.get("waiting")),
         ledger=ledger,
         anchored=_anchored(entry.run),
         result=result,
@@ -141,6 +144,11 @@ def _anchored(run: Run) -> int | None:
         return msgspec.json.decode(lines[-1], type=Head).count if lines else None
     except (OSError, ValueError):
         return None
+
+
+def _mappings(value: object) -> tuple[Mapping[str, Any], ...]:
+    found = value if isinstance(value, list) else []
+    return tuple(one for one in found if isinstance(one, Mapping))
 
 
 def _number(value: object) -> float | None:

@@ -12,6 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 from offswitch.errors import LedgerError
 from offswitch.guard.ledger.record import Record
+from offswitch.guard.proxy.findings import RECONCILED
+from offswitch.guard.proxy.matching import HIDDEN_EXECUTION
 from offswitch.guard.watch.shown import json_shown, shown
 
 __all__ = ["Attributes", "Span", "SpanEvent", "spans_of"]
@@ -60,13 +62,18 @@ def spans_of(records: Sequence[Record], run: str) -> Span:
         end_ns=_at(zero, last),
         attributes=_run_attributes(opened.get("statement"), run, len(records)),
         problem=_failure(records),
-        events=tuple(_event(zero, one) for one in records if one.kind in _TOLD),
+        events=tuple(_event(zero, one) for one in records if _is_told(one)),
         below=(*_acts(zero, records), *_pauses(zero, records), *_stop(zero, records)),
     )
 
 
 _TOLD = ("alarm", "command", "event")
+_NOTED = (RECONCILED, HIDDEN_EXECUTION)
 _REFUSED = ("reject", "terminate")
+
+
+def _is_told(record: Record) -> bool:
+    return record.kind in _TOLD or record.body.get("what") in _NOTED
 
 
 def _at(zero: int, record: Record) -> int:

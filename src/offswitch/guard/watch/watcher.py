@@ -13,15 +13,13 @@ from typing import TypeAlias, final, get_args
 import msgspec
 
 from offswitch.errors import GuardError
-from offswitch.guard.drills.canary_kill import KillProof, proof_age, read_proof
+from offswitch.guard.drills.canary_kill import CANARY, KillProof, proof_age, read_proof
 from offswitch.guard.supervisor.runs import Condition, RunEntry, list_runs, runs_folder
 from offswitch.guard.watch.ledger_view import LedgerFollower
 from offswitch.guard.watch.run_view import RunView, look_at_run
 
-__all__ = ["CANARY", "Choose", "Look", "Watcher"]
+__all__ = ["Choose", "Look", "Watcher"]
 
-CANARY = "canary.json"
-"""Beside the folder of runs: the last proof that the kill switch still kills."""
 PROOF_EVERY_S = 3600.0
 LEDGER = "ledger.jsonl"
 FOLLOWED = 32

@@ -1,7 +1,8 @@
 """What runs inside the jail, before the agent and under the same rules: the standard library only.
 
 This folder alone is mounted in the jail and started by `python -I -S`. It imports neither json,
-re, enum, socket nor typing: together they would double the time a launch takes.
+re, enum, socket, ctypes, os nor typing but, where it has to, the C modules below them: together
+they would double the time a launch takes.
 
     entry        apply Landlock and the limits, close descriptors, try the probes, become the agent
     landlock     the kernel's file, TCP and signal rules

@@ -6,7 +6,7 @@ missing, and a missing outcome counts as an open way.
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from .kernel import end_after
 from .outcome import Outcome, report_line

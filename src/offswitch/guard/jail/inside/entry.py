@@ -9,7 +9,8 @@ ends the program: the agent never starts.
 from __future__ import annotations
 
 import marshal
-import os
+import posix as os
+from errno import ENOENT
 
 from . import battery, forwarder
 from .kernel import (
@@ -111,7 +112,25 @@ def _become(settings: dict[str, Any]) -> None:
     # Python ignores these two; an agent should start with them as any program does.
     default_action(SIGPIPE)
     default_action(SIGXFSZ)
-    os.execvpe(settings["command"][0], settings["command"], settings["environment"])
+    _execute(settings["command"], settings["environment"])
+
+
+def _execute(command: tuple[str, ...], environment: dict[str, str]) -> None:
+    """The program takes this process over: by its path, or by its name from the agent's PATH.
+
+    Raises:
+        OSError: why it was not, for the last place where there is such a file.
+    """
+    name, problem = command[0], OSError(ENOENT, os.strerror(ENOENT), command[0])
+    folders = [""] if "/" in name else [f"{one}/" for one in environment["PATH"].split(":")]
+    for folder in folders:
+        try:
+            os.execve(folder + name, command, environment)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as refused:
+            problem = refused
+    raise problem
 
 
 _STEPS = (

@@ -9,7 +9,7 @@ agent, or by hand, standard library only:
 
 from __future__ import annotations
 
-import os
+import posix as os
 import sys
 
 __all__ = ["forward", "start"]

@@ -1,9 +1,14 @@
-"""System calls the standard library has no name for, through the C library."""
+"""System calls the standard library has no name for, through the C library.
+
+By ctypes' own C module: ctypes around it takes longer to load than all probes take to run, and
+nothing of it is needed. Structures the kernel reads are bytes here, see `words`.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import os
+import _ctypes
+import posix as os
+import sys
 
 __all__ = [
     "LIBC",
@@ -18,10 +23,45 @@ __all__ = [
     "end_after",
     "load_filter",
     "prctl",
+    "words",
 ]
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-LIBC.syscall.restype = ctypes.c_long
+_FLAGS = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+
+
+class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg] # the plain form has no parameter
+    _type_ = "i"
+
+
+class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg] # as above
+    _type_ = "l"
+
+
+class _Text(_ctypes._SimpleCData):  # type: ignore[type-arg] # as above
+    _type_ = "z"
+
+
+class _Function(_ctypes.CFuncPtr):
+    _flags_ = _FLAGS
+    _restype_ = _Int
+
+
+class _LongFunction(_ctypes.CFuncPtr):
+    _flags_ = _FLAGS
+    _restype_ = _Long
+
+
+class _Library:
+    """The C library of this process; an attribute is the function of that name."""
+
+    _handle = _ctypes.dlopen(None, 0)  # type: ignore[arg-type] # None: what is loaded already
+
+    def __getattr__(self, name: str) -> _Function:
+        return _Function((name, self))  # type: ignore[arg-type] # all it needs is the handle
+
+
+LIBC = _Library()
+_SYSCALL = _LongFunction(("syscall", LIBC))  # type: ignore[arg-type] # as above
 
 _NUMBERS = {
     "x86_64": {"clock_settime": 227, "keyctl": 250, "seccomp": 317},
@@ -47,7 +87,7 @@ def call(name: str, *arguments: object) -> int:
         OSError: what the kernel answered.
     """
     number = _EVERYWHERE.get(name) or _NUMBERS[os.uname().machine][name]
-    return checked(LIBC.syscall(number, *arguments))
+    return checked(_SYSCALL(number, *arguments))
 
 
 def checked(result: int) -> int:
@@ -57,7 +97,7 @@ def checked(result: int) -> int:
         OSError: the C library returned -1.
     """
     if result == -1:
-        number = ctypes.get_errno()
+        number = _ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return result
 
@@ -68,7 +108,7 @@ def prctl(option: int, value: int) -> None:
     Raises:
         OSError: what the kernel answered.
     """
-    checked(LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+    checked(LIBC.prctl(option, value, 0, 0, 0))
 
 
 def default_action(number: int) -> None:
@@ -81,8 +121,9 @@ def end_after(seconds: int) -> None:
     LIBC.alarm(seconds)
 
 
-class _Instructions(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_char_p))
+def words(*values: int, size: int = 8) -> bytes:
+    """The numbers as they lie in memory, `size` bytes each."""
+    return b"".join(value.to_bytes(size, sys.byteorder) for value in values)
 
 
 _SECCOMP_SET_MODE_FILTER = 1
@@ -95,5 +136,6 @@ def load_filter(program: bytes) -> None:
         OSError: what the kernel answered.
     """
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    filled = _Instructions(len(program) // 8, program)
-    call("seccomp", _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(filled))
+    pointer = _Text(program)  # it holds the bytes while the kernel reads them
+    header = words(len(program) // 8) + bytes(memoryview(pointer))
+    call("seccomp", _SECCOMP_SET_MODE_FILTER, 0, header)

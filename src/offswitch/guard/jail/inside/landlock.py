@@ -1,16 +1,15 @@
 """Landlock: rules on files, TCP ports, signals and abstract sockets that cannot be taken back.
 
-Source: Linux `Documentation/userspace-api/landlock.rst`, ABI 1 to 6. Written with ctypes because
+Source: Linux `Documentation/userspace-api/landlock.rst`, ABI 1 to 6. Written here because
 the published packages know files only.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
+import posix as os
 import stat
 
-from .kernel import PR_SET_NO_NEW_PRIVS, call, prctl
+from .kernel import PR_SET_NO_NEW_PRIVS, call, prctl, words
 
 __all__ = ["restrict"]
 
@@ -22,19 +21,6 @@ _READ_RIGHTS = _EXECUTE | _READ_FILE | _READ_DIR
 _BIND_TCP, _CONNECT_TCP = 1, 2
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2
 _RULE_PATH, _RULE_PORT = 1, 2
-
-
-class _Ruleset(ctypes.Structure):
-    _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
-
-
-class _PathRule(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = (("allowed", ctypes.c_uint64), ("folder", ctypes.c_int32))
-
-
-class _PortRule(ctypes.Structure):
-    _fields_ = (("allowed", ctypes.c_uint64), ("port", ctypes.c_uint64))
 
 
 def restrict(
@@ -60,8 +46,8 @@ def restrict(
             for path in paths:
                 _allow_path(ruleset, path, allowed & rights)
         for port in tcp_ports if abi >= 4 else ():
-            rule = _PortRule(_BIND_TCP | _CONNECT_TCP, port)
-            call("landlock_add_rule", ruleset, _RULE_PORT, ctypes.byref(rule), 0)
+            rule = words(_BIND_TCP | _CONNECT_TCP, port)
+            call("landlock_add_rule", ruleset, _RULE_PORT, rule, 0)
         prctl(PR_SET_NO_NEW_PRIVS, 1)
         call("landlock_restrict_self", ruleset, 0)
     finally:
@@ -76,13 +62,10 @@ def _file_rights(abi: int) -> int:
 
 
 def _create(abi: int, rights: int) -> int:
-    made = _Ruleset(
-        rights,
-        _BIND_TCP | _CONNECT_TCP if abi >= 4 else 0,
-        _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if abi >= 6 else 0,
-    )
-    size = 24 if abi >= 6 else 16 if abi >= 4 else 8
-    return call("landlock_create_ruleset", ctypes.byref(made), ctypes.c_size_t(size), 0)
+    made = words(rights)
+    made += words(_BIND_TCP | _CONNECT_TCP) if abi >= 4 else b""
+    made += words(_SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS) if abi >= 6 else b""
+    return call("landlock_create_ruleset", made, len(made), 0)
 
 
 def _allow_path(ruleset: int, path: str, allowed: int) -> None:
@@ -93,7 +76,7 @@ def _allow_path(ruleset: int, path: str, allowed: int) -> None:
     try:
         if not stat.S_ISDIR(os.fstat(place).st_mode):
             allowed &= _FILE_RIGHTS
-        rule = _PathRule(allowed, place)
-        call("landlock_add_rule", ruleset, _RULE_PATH, ctypes.byref(rule), 0)
+        rule = words(allowed) + words(place, size=4)
+        call("landlock_add_rule", ruleset, _RULE_PATH, rule, 0)
     finally:
         os.close(place)

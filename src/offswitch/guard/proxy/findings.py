@@ -1,0 +1,133 @@
+"""At the end of a run: what its models proposed, its tools executed and its sensors saw, compared.
+
+Proposals and executions stand in the ledger. The effects are the hosts that were spoken to and the
+files of the workspace that are not what they were before the run, each at its last change, which
+the agent cannot forge.
+
+CAVEAT: a file that is gone at the end is not seen, and of one that was changed twice only the last
+change is. Without a model behind the proxy nobody saw a proposal, and nothing is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any  # Any: plain JSON values
+
+from offswitch.errors import LedgerError
+from offswitch.guard.jail.bubblewrap import WORK
+from offswitch.guard.ledger.reading import read_records
+from offswitch.guard.ledger.record import Record
+from offswitch.guard.policy.policy import Policy
+from offswitch.guard.proxy.matching import act_of, is_call
+from offswitch.guard.proxy.reconcile import Effect, Reconciled, Timed, reconcile
+from offswitch.guard.sensors.decoys import DECOYS
+from offswitch.guard.sensors.workspace import TreeSnapshot, changes, shown_path, snapshot_tree
+
+__all__ = ["HIDDEN", "RECONCILED", "file_effects", "files_of", "let_through", "note_findings"]
+
+RECONCILED, HIDDEN = "reconciled", "acts without a proposal"
+MOST_FILES = 50_000
+MOST_BYTES = 256 * 2**20
+"""A longer ledger is not compared: it would have to be held in memory."""
+_SHOWN = 30
+_UNREAD = frozenset(decoy.path for decoy in DECOYS)
+
+Note = Callable[[str, Mapping[str, Any]], object]
+
+
+def files_of(policy: Policy) -> TreeSnapshot | None:
+    """The workspace before the run; None where nothing will be compared."""
+    if not policy.models:
+        return None
+    return _look(policy.jail.workspace)
+
+
+def note_findings(
+    policy: Policy, ledger: Path, before: TreeSnapshot | None, note: Note
+) -> Reconciled | None:
+    """What was compared, noted; an alarm where something was done that nothing proposed."""
+    if before is None:
+        return None
+    try:
+        return _noted(policy, ledger, before, note)
+    except (LedgerError, OSError) as problem:  # the run is over and proven: this is told, not more
+        note(RECONCILED, {"problem": f"not compared: {problem}"})
+        return None
+
+
+def _noted(policy: Policy, ledger: Path, before: TreeSnapshot, note: Note) -> Reconciled | None:
+    if (size := ledger.stat().st_size) > MOST_BYTES:
+        note(RECONCILED, {"problem": f"not compared: the ledger has {size} bytes"})
+        return None
+    records = read_records(ledger)
+    after = _look(policy.jail.workspace)
+    proposed, executed, hosts = let_through(records)
+    opened = float(records[0].body["wall_clock"])
+    effects = [*hosts, *file_effects(before, after, opened)]
+    found = reconcile(proposed, [one for one in executed if is_call(one.act)], effects)
+    note(RECONCILED, {**_fields(found), "unseen": before.unseen + after.unseen})
+    hidden = [one.act.tool for one in found.hidden_executions]
+    hidden += [f"{one.kind} {one.subject}" for one in found.hidden_effects]
+    if hidden:
+        evidence = f"{len(hidden)} that no model proposed: {', '.join(hidden[:_SHOWN])}"
+        note(HIDDEN, {"detector": "hidden-act", "level": "observe", "evidence": evidence})
+    return found
+
+
+def let_through(records: Sequence[Record]) -> tuple[list[Timed], list[Timed], list[Effect]]:
+    """Proposals, executions, and hosts spoken to: of all acts, those that were let through."""
+    allowed = _allowed(records)
+    found: dict[str, list[Timed]] = {"proposed": [], "executed": []}
+    for record in records:
+        body = record.body
+        if record.kind != "act" or body["word"] in ("reject", "terminate"):
+            continue
+        if body["word"] == "escalate" and body.get("report") not in allowed:
+            continue
+        found[body["source"]].append(Timed(record.seconds, act_of(body)))
+    executed = found["executed"]
+    hosts = [Effect(one.seconds, "host", one.act.host) for one in executed if one.act.host]
+    return found["proposed"], executed, hosts
+
+
+def file_effects(before: TreeSnapshot, after: TreeSnapshot, opened: float) -> list[Effect]:
+    """Files created or modified; `opened` is the wall clock of the ledger's opening, seconds."""
+    return [
+        Effect(one.after.changed_ns / 1e9 - opened, "file", f"{WORK}/{shown_path(one.path)}")
+        for one in changes(before, after)
+        if one.after is not None and one.after.kind != "folder" and one.path not in _UNREAD
+    ]
+
+
+def _look(workspace: str) -> TreeSnapshot:
+    return snapshot_tree(workspace, unread=_UNREAD, hashed=-1, most=MOST_FILES)
+
+
+def _allowed(records: Sequence[Record]) -> set[Any]:
+    """Reports that an operator allowed in time."""
+    found = {one.body["report"] for one in records if one.body.get("answer") == "allowed"}
+    late = {
+        one.body["report"] for one in records if one.body.get("what") == "an answer came too late"
+    }
+    return found - late
+
+
+def _fields(found: Reconciled) -> dict[str, Any]:
+    return {
+        "explained": found.explained,
+        "loosely_explained": found.loosely_explained,
+        "hidden_effects": [
+            f"{one.kind} {one.subject} at {one.seconds:.1f} s"
+            for one in found.hidden_effects[:_SHOWN]
+        ],
+        "hidden_effects_in_all": len(found.hidden_effects),
+        "hidden_executions": _names(found.hidden_executions),
+        "hidden_executions_in_all": len(found.hidden_executions),
+        "without_execution": _names(found.without_execution),
+        "without_effect": _names(found.without_effect),
+    }
+
+
+def _names(acts: Sequence[Timed]) -> list[str]:
+    return [f"{one.act.tool or one.act.host} at {one.seconds:.1f} s" for one in acts[:_SHOWN]]
