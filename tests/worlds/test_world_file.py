@@ -39,6 +39,7 @@ def test_every_problem_of_a_faulty_world_is_named_at_once():
     ("text", "told"),
     [
         ("import nothing_of_that_name", "cannot be run: ModuleNotFoundError"),
+        ("raise SystemExit(0)", "cannot be run: SystemExit: 0"),
         ("x = 1", "defines no world"),
         (
             "from offswitch.worlds.world import World\nclass Half(World[int]): pass",

@@ -30,8 +30,9 @@ def worlds_in_file(path: Path) -> tuple[type[World[Any]], ...]:
     sys.modules[name] = module  # dataclasses look their own module up
     try:
         spec.loader.exec_module(module)
-    # Somebody else's file may fail in any way at all; the user needs to know where.
-    except Exception as error:
+    # Somebody else's file may fail in any way at all; the user needs to know where. It may even
+    # exit, which would end us with its exit code, as if every rule held.
+    except (Exception, SystemExit) as error:
         raise WorldError(f"{path}: cannot be run: {type(error).__name__}: {error}") from error
     found = tuple(
         value
