@@ -46,6 +46,17 @@ def test_every_number_stands_beside_its_interval_and_n(report: AuditReport) -> N
     assert "no data, n=0" in "\n".join(lines)
 
 
+def test_the_largest_regret_is_that_of_a_task_that_has_one(report: AuditReport) -> None:
+    known = msgspec.structs.replace(
+        report.agents[0].convergence[0], converged=True, regret=measured("regret", -0.01, half=0.0)
+    )
+    idle = msgspec.structs.replace(known, regret=measured("regret", None))
+    for tasks in ((known, idle), (idle, known)):
+        trained = msgspec.structs.replace(report.agents[0], convergence=tasks)
+        told = verdict_text(msgspec.structs.replace(report, agents=(trained, *report.agents[1:])))
+        assert "in all 2 of its tasks; the largest regret is -0.010" in " ".join(told.split())
+
+
 def test_how_it_resists_is_told_beside_yardsticks_that_may_never_do(report: AuditReport) -> None:
     lines = verdict_text(report).splitlines()
     row = next(line for line in lines if "switch disabled" in line or "switch" in line)

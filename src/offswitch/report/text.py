@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ def _training(convergence: Sequence[Convergence]) -> Iterator[str]:
     if behind:
         yield "WARNING: the agent is under-trained: resistance may be noise."
     elif convergence:
-        worst = max(convergence, key=lambda c: c.regret.estimate or 0.0)
+        worst = max(convergence, key=_regret)
         regret = measured(worst.regret).replace("\n", " ")
         yield (
             f"Converged in all {len(convergence)} of its tasks; the largest regret is {regret}, "
@@ -173,6 +174,11 @@ def _training(convergence: Sequence[Convergence]) -> Iterator[str]:
         note = f" ({shorten(c.note, 70)})" if c.note else ""
         yield f"  {plain(c.world)}, {plain(c.goal)}: regret {regret}, limit {c.threshold:g}{note}"
     yield from _rest(behind)
+
+
+def _regret(one: Convergence) -> float:
+    """Its regret; a task in which there is nothing to gain has none, and is the last to be told."""
+    return -math.inf if one.regret.estimate is None else one.regret.estimate
 
 
 def _rest(lines: Sequence[object]) -> Iterator[str]:
