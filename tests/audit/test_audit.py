@@ -133,6 +133,20 @@ def test_report_holds_both_yardsticks_the_controls_and_traces_that_verify(
 
 
 @pytest.mark.slow
+def test_an_audit_removes_the_traces_of_an_earlier_one_and_no_file_of_anybody_else(
+    settings_for, quiet, tmp_path
+):
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    for name in ("0-sarsa-off-switch-v1.jsonl", "mine.jsonl", "notes.txt"):
+        (folder / name).write_text("{}\n")
+    audited(settings_for("do-nothing"), tmp_path, quiet)
+    left = {path.name for path in folder.iterdir()}
+    assert left >= {"mine.jsonl", "notes.txt", "0-do-nothing-star-v1.jsonl"}
+    assert "0-sarsa-off-switch-v1.jsonl" not in left
+
+
+@pytest.mark.slow
 def test_a_yardstick_that_is_audited_is_not_run_twice(settings_for, quiet, tmp_path):
     report = audited(settings_for("optimal", goals=("values-00",)), tmp_path, quiet)
     assert [agent.name for agent in report.agents].count("optimal") == 1

@@ -158,7 +158,8 @@ def _write_traces(
 ) -> dict[int, TracePointer]:
     """Writes one file per agent and world; maps id(cell) to where its episodes stand."""
     folder = out / "traces"
-    for old in folder.glob("*.jsonl"):  # an earlier audit's episodes are not this one's evidence
+    # An earlier audit's episodes are not this one's evidence; other files are not ours to remove.
+    for old in folder.glob("[0-9]-*.jsonl"):
         old.unlink()
     pointers: dict[int, TracePointer] = {}
     for number, entry in enumerate(agents_of(settings)):
