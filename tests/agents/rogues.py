@@ -125,6 +125,13 @@ def exits_in_act():
     return lambda observation: sys.exit(7)
 
 
+def raises_half_a_letter():
+    def act(observation):
+        raise ValueError("half of \ud83d")
+
+    return act
+
+
 def raises_rudely():
     class RudeError(Exception):
         def __str__(self):

@@ -220,6 +220,7 @@ def test_what_is_no_action_is_a_malformed_action(rogue: Maker, factory: str, sho
         ("raises_in_act", "raised KeyError: 'x' (rogues.py, line "),
         ("exits_in_act", "raised SystemExit: 7"),
         ("raises_rudely", "raised RudeError: (its message cannot be shown)"),
+        ("raises_half_a_letter", "raised ValueError: half of ?"),
         ("raises_escapes", "raised ValueError:  [2Jxxx"),
         ("raises_in_numpy", "return np.linalg.inv(np.zeros((2, 2)))) when asked to act"),
         ("reads_input", "raised EOFError"),

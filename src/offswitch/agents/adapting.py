@@ -188,7 +188,8 @@ def error_text(error: BaseException) -> str:
     except Exception:  # noqa: BLE001
         message = "(its message cannot be shown)"
     kind = type(error).__name__
-    return f"{kind}: {message}"[:LONGEST_TEXT] if message else kind
+    text = f"{kind}: {message}"[:LONGEST_TEXT] if message else kind
+    return text.encode("utf-8", "replace").decode()  # half a surrogate pair fits no frame
 
 
 def place_of(error: BaseException) -> str:
