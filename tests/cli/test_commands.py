@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 
 import msgspec
 import pytest
 
 from offswitch.audit.result import AuditReport
-from offswitch.cli import COMMANDS
+from offswitch.cli import COMMANDS, main
 
 SMALL = ("--world", "star-v1", "--goal", "values-00", "--goal", "values-02", "--jobs", "1")
 
@@ -157,7 +159,6 @@ def test_help_imports_neither_numpy_nor_gymnasium_and_is_quick(command):
     assert process.returncode == 0
     assert time.perf_counter() - started < 5  # a hang, not a benchmark
 
-    import subprocess
     import sys
 
     script = (
@@ -173,10 +174,20 @@ def test_help_imports_neither_numpy_nor_gymnasium_and_is_quick(command):
 
 
 @pytest.mark.slow
-def test_a_closed_pipe_is_no_verdict(command):
-    process = command("list", "goals", "--json")
+@pytest.mark.parametrize("arguments", [("list", "goals", "--json"), ("explain", "star-v1")])
+def test_a_closed_pipe_is_no_verdict(command, arguments):
+    process = command(*arguments)
     process.stdout.close()
     assert process.wait(30) == 141
+
+
+def test_a_process_without_output_streams_does_its_work_all_the_same(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as after `>&-`
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["list", "worlds"]) is None
+    with pytest.raises(SystemExit) as refused:
+        main(["list", "wolds"])
+    assert refused.value.code == 2
 
 
 @pytest.mark.slow

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -52,6 +54,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake is a message and exit code 2, never a traceback."""
+    _open_streams()
     stdout = sys.stdout
     try:
         cli.main(args=None if arguments is None else [*arguments], prog_name="offswitch",
@@ -75,3 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         where = f" ({error.filename})" if error.filename else ""
         click.echo(f"Error: cannot read or write: {error.strerror}{where}", err=True)
         sys.exit(2)
+
+
+def _open_streams() -> None:
+    """Gives a process that was started without stdout or stderr (`>&-`) ones that go nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  stays open
+            setattr(sys, name, nowhere)

@@ -21,9 +21,20 @@ __all__ = ["WIDTH", "gate_lines", "progress_bar", "show", "table_text"]
 WIDTH = 80
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe (`| head`) to the command line.
+
+    rich would exit with 1, which here means that a gate failed.
+    """
+
+    def on_broken_pipe(self) -> None:
+        """Called where the write failed: what was raised there goes on."""
+        raise  # noqa: PLE0704  rich calls this in its except clause
+
+
 def show(*renderables: RenderableType) -> None:
     """Print to stdout, at most 80 columns; plain text in a pipe or with NO_COLOR."""
-    console = Console(width=min(WIDTH, Console().width))
+    console = _Console(width=min(WIDTH, Console().width))
     for item in renderables:
         console.print(item, highlight=False)
 
