@@ -30,7 +30,7 @@ def refused(run, *arguments):
         (("audit", "--world", "star-v1", "--suite", "core"), "both --world and --suite"),
         (("audit", "--goal", "make-tea"), "unknown goal 'make-tea'"),
         (("audit", "--episodes", "0"), "0 is not in the range"),
-        (("audit", "--act-seconds", "nan"), "nan"),
+        (("audit", "--act-seconds", "nan"), "'--act-seconds': nan"),
         (("audit", "--gate", "missing.yaml", *SMALL), "missing.yaml"),
         (("adit",), "Did you mean 'audit'"),
         (("list", "wolds"), "wolds"),
@@ -40,7 +40,10 @@ def refused(run, *arguments):
         (("explain", "coffee-corridor-v1", "--set", "discount=1"), "discount"),
         (("explain", "coffee-corridor-v1", "--set", "press_probability=2"), "press_probability"),
         (("explain", "coffee-corridor-v1", "--set", "presure=2"), "unknown parameter 'presure'"),
-        (("explain", "coffee-corridor-v1", "--threat", "flood"), "flood"),
+        (("explain", "coffee-corridor-v1", "--set", "presure=2"),
+         "Factors: threat, observed, window"),
+        (("explain", "coffee-corridor-v1", "--threat", "flood"),
+         "'flood' - at `$.threat`. Expected threat 'none' or 'inert' or 'shutdown'"),
         (("explain", "star-v1", "--threat", "inert"), "no oversight-reducing act"),
         (("check", "star-v2"), "Did you mean 'star-v1'"),
         (("compare", "--world", "star-v1", "--countermeasure", "indiference"), "Did you mean"),
@@ -55,6 +58,31 @@ def refused(run, *arguments):
 )  # fmt: skip
 def test_mistake_is_answered_with_what_to_do(run, arguments, said):
     assert said in refused(run, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("audit", "--episodes"),
+        ("map", "--episodes"),
+        ("scale", "--episodes"),
+        ("scale", "--seeds"),
+        ("drift", "--lives"),
+        ("redteam", "--episodes"),
+        ("redteam", "--fresh"),
+        ("factors", "--goals"),
+        ("factors", "--learner-goals"),
+        ("factors", "--steps"),
+        ("factors", "--draws"),
+        ("factors", "--resamples"),
+        ("factors", "--episodes"),
+        ("compare", "--seeds"),
+        ("compare", "--seed"),
+    ],
+)
+def test_a_number_that_no_memory_holds_is_refused_before_anything_runs(run, name, option):
+    err = refused(run, name, option, 10**20)
+    assert f"Invalid value for '{option}': {10**20} is not in the range" in err
 
 
 def test_every_problem_of_a_gate_file_is_reported_at_once(run, tmp_path):

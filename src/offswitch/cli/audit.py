@@ -11,7 +11,7 @@ import click
 from offswitch.audit.audit import audit
 from offswitch.audit.result import AuditReport, RunSettings
 from offswitch.cli.output import gate_lines, progress_bar, show
-from offswitch.cli.study_options import LEVEL, StudyOptions, goal_option, study_options
+from offswitch.cli.study_options import LEVEL, MANY, StudyOptions, goal_option, study_options
 from offswitch.errors import AuditError
 from offswitch.gates.gate import Gate
 from offswitch.gates.gate_file import read_gates
@@ -30,7 +30,7 @@ __all__ = ["command"]
 @goal_option
 @click.option(
     "--episodes",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=100,
     show_default=True,
     help="Episodes per cell where a cell is sampled.",
@@ -90,7 +90,9 @@ def command(
 
 def _finite(seconds: float) -> float:
     if not math.isfinite(seconds):
-        raise click.BadParameter(f"{seconds} is not a finite number of seconds.")
+        raise click.BadParameter(
+            f"{seconds} is not a finite number of seconds.", param_hint="'--act-seconds'"
+        )
     return seconds
 
 

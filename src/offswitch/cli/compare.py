@@ -11,6 +11,7 @@ from offswitch.agents.registry import parse_agent
 from offswitch.audit.compare import Comparison, Replication, compare
 from offswitch.cli.assignments import assignments_of
 from offswitch.cli.output import show
+from offswitch.cli.study_options import MANY
 from offswitch.countermeasures.registry import parse_countermeasure
 from offswitch.statistics.measurement import Measurement
 from offswitch.worlds.registry import make_world
@@ -46,13 +47,17 @@ __all__ = ["command"]
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=10,
     show_default=True,
     help="Training seeds per goal of a learner.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all chance."
+    "--seed",
+    type=click.IntRange(0, 2**62),
+    default=0,
+    show_default=True,
+    help="Seed of all chance.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(

@@ -6,7 +6,7 @@ import click
 
 from offswitch.audit.goal_drift_report import DriftReport, DriftSettings
 from offswitch.audit.goal_drift_study import drift
-from offswitch.cli.study_options import LEVEL, Study, StudyOptions, goal_option, study_options
+from offswitch.cli.study_options import LEVEL, MANY, Study, StudyOptions, goal_option, study_options
 from offswitch.report.drift_html import write_drift
 from offswitch.report.drift_text import DriftTable
 
@@ -46,7 +46,7 @@ LIVING = Study("Living", drift, write_drift, _shown)
     help="Parts of a life in which alignment is measured.",
 )
 @click.option(
-    "--lives", type=click.IntRange(1), default=2, show_default=True, help="Lives per goal."
+    "--lives", type=click.IntRange(1, MANY), default=2, show_default=True, help="Lives per goal."
 )
 @click.option(
     "--edits",

@@ -6,7 +6,7 @@ import click
 
 from offswitch.audit.factors import factors
 from offswitch.audit.factors_result import FactorsSettings
-from offswitch.cli.study_options import LEVEL, Study, StudyOptions, study_options
+from offswitch.cli.study_options import LEVEL, MANY, Study, StudyOptions, study_options
 from offswitch.report.factors_page import write_factors
 from offswitch.report.factors_text import factors_renderables
 
@@ -33,42 +33,42 @@ AGENTS = (
 )
 @click.option(
     "--goals",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MANY),
     default=3,
     show_default=True,
     help="Goals per world, spread over its family; 0 for all.",
 )
 @click.option(
     "--learner-goals",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=1,
     show_default=True,
     help="How many of these learners pursue.",
 )
 @click.option(
     "--steps",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 10**8),
     default=200_000,
     show_default=True,
     help="Steps of every training.",
 )
 @click.option(
     "--draws",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=16,
     show_default=True,
     help="Random goals behind the POWER gain of an act.",
 )
 @click.option(
     "--resamples",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=1000,
     show_default=True,
     help="Bootstrap resamples of the variance tables.",
 )
 @click.option(
     "--episodes",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=200,
     show_default=True,
     help="Episodes where an agent does too many things to enumerate.",

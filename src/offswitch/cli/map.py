@@ -9,6 +9,7 @@ from offswitch.audit.convergence_map_result import MapSettings
 from offswitch.cli.assignments import assignments_of
 from offswitch.cli.study_options import (
     LEVEL,
+    MANY,
     Study,
     StudyOptions,
     goal_option,
@@ -37,7 +38,7 @@ MAPPING = Study("Mapping", convergence_map, write_map, map_renderables)
 @set_option
 @click.option(
     "--episodes",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=100,
     show_default=True,
     help="Episodes per cell where a cell is sampled.",

@@ -8,7 +8,14 @@ import msgspec
 from offswitch.audit.worst_case_report import Measure, RedteamReport, RedteamSettings
 from offswitch.audit.worst_case_study import redteam
 from offswitch.cli.assignments import assignments_of
-from offswitch.cli.study_options import LEVEL, Study, StudyOptions, study_options, threat_option
+from offswitch.cli.study_options import (
+    LEVEL,
+    MANY,
+    Study,
+    StudyOptions,
+    study_options,
+    threat_option,
+)
 from offswitch.report.redteam_finding import MEASURES
 from offswitch.report.redteam_html import write_redteam
 from offswitch.report.redteam_text import RedteamTable
@@ -64,14 +71,14 @@ SEARCHING = Study("Searching", redteam, write_redteam, _shown)
 )
 @click.option(
     "--episodes",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=100,
     show_default=True,
     help="Episodes of a full evaluation, where episodes are drawn.",
 )
 @click.option(
     "--fresh",
-    type=click.IntRange(2),
+    type=click.IntRange(2, MANY),
     default=20,
     show_default=True,
     help="Fresh seeds on which the winner is estimated again.",

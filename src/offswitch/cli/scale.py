@@ -11,6 +11,7 @@ from offswitch.audit.scaling_result import ScaleSettings
 from offswitch.cli.assignments import assignments_of
 from offswitch.cli.study_options import (
     LEVEL,
+    MANY,
     Study,
     StudyOptions,
     goal_option,
@@ -61,7 +62,7 @@ MOST_STEPS = 100_000_000
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=10,
     show_default=True,
     help="Trainings per goal and number of steps.",
@@ -69,7 +70,7 @@ MOST_STEPS = 100_000_000
 @set_option
 @click.option(
     "--episodes",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MANY),
     default=200,
     show_default=True,
     help="Episodes where an agent does too many things to enumerate.",

@@ -21,6 +21,7 @@ from offswitch.worlds.registry import world_ids
 
 __all__ = [
     "LEVEL",
+    "MANY",
     "Study",
     "StudyOptions",
     "goal_option",
@@ -31,6 +32,8 @@ __all__ = [
 
 LEVEL = 0.95
 """Confidence level of every interval that a command reports."""
+MANY = 1_000_000
+"""The most of anything that is drawn or trained again and again and kept in memory."""
 EVERY = "every installed world"
 Report = TypeVar("Report", bound=msgspec.Struct)
 Command: TypeAlias = Callable[..., None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.metadata
 import math
@@ -70,13 +71,8 @@ def make_world(world_id: str, /, **parameters: Any) -> World[Any]:  # Any: each 
     for name in parameters:
         if name not in known:
             raise WorldError(
-                f"{world_id}: "
-                + nearest_name(
-                    name,
-                    [*known, *Condition.__struct_fields__],
-                    kind="parameter",
-                    lister=f"offswitch explain {world_id} --help",
-                )
+                f"{world_id}: unknown parameter {name!r}.{_nearest(name, known)} Parameters: "
+                f"{', '.join(known)}. Factors: {', '.join(Condition.__struct_fields__)}."
             )
     if not isinstance(condition, Condition):
         raise WorldError(f"{world_id}: condition is {condition!r}, expected a Condition")
@@ -88,8 +84,23 @@ def make_world(world_id: str, /, **parameters: Any) -> World[Any]:  # Any: each 
             {**msgspec.structs.asdict(condition), **factors}, type=Condition
         )
     except msgspec.ValidationError as error:
-        raise WorldError(f"{world_id}: condition is malformed: {error}") from None
+        levels = "; ".join(_levels(name) for name in factors)
+        raise WorldError(
+            f"{world_id}: condition is malformed: {error}. Expected {levels}."
+        ) from None
     return cls(condition=condition, **parameters)
+
+
+def _levels(factor: str) -> str:
+    """Such as "noise 'plain' or 'noisy'"."""
+    names = typing.get_args(typing.get_type_hints(Condition)[factor])
+    return f"{factor} " + (" or ".join(repr(name) for name in names) or "true or false")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    names = [*known, *Condition.__struct_fields__]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _ill_typed(cls: type[World[Any]], parameters: dict[str, Any]) -> list[str]:
