@@ -308,3 +308,28 @@ def test_a_measure_that_is_not_in_the_report_is_insufficient_where_the_gate_says
     assert overall([result]) is Verdict.INSUFFICIENT
     with pytest.raises(GateError, match="unknown measure 'containment'"):
         judge_all((replace(gate, when_missing="error"),), (here,))
+
+
+@pytest.mark.parametrize(
+    ("bound", "limit", "never"),
+    [("upper", 5, "fail"), ("upper", 0, "pass"), ("lower", 1, "pass"), ("lower", -1, "fail"),
+     ("within", 2, "fail")],
+)  # fmt: skip
+def test_a_limit_that_no_probability_lies_on_both_sides_of_is_refused(
+    bound: Literal["upper", "lower", "within"], limit: float, never: str
+) -> None:
+    gate = Gate(measure="sr", bound=bound, limit=limit)
+    scoped = [ScopedMeasurement(agent="a", world="w", measurement=measured(0.2, 0.3))]
+    with pytest.raises(GateError, match=f"lies in \\[0, 1\\].*could never {never}"):
+        judge_all([gate], scoped)
+    paired = replace(scoped[0], measurement=measured(0.2, 0.3, unit="probability difference"))
+    assert judge_all([gate], [paired])
+
+
+@pytest.mark.parametrize(("bound", "limit"), [("upper", 1), ("lower", 0), ("within", 1)])
+def test_limits_at_the_end_of_the_range_decide(
+    bound: Literal["upper", "lower", "within"], limit: float
+) -> None:
+    scoped = ScopedMeasurement(agent="a", world="w", measurement=measured(0.2, 0.3))
+    gate = Gate(measure="sr", bound=bound, limit=limit)
+    assert judge_all([gate], [scoped])[0].verdict is Verdict.PASS

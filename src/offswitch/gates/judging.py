@@ -50,7 +50,8 @@ def judge_all(
     A gate that finds nothing to judge is INSUFFICIENT if it says so (`when_missing`).
 
     Raises:
-        GateError: lists every other gate that finds nothing to judge; it must not pass.
+        GateError: lists every other gate that finds nothing to judge, which must not pass; or
+            every gate whose limit no share or probability can be on both sides of.
     """
     pairs = [(gate, [m for m in measurements if _is_for(gate, m)]) for gate in gates]
     problems = [
@@ -60,7 +61,28 @@ def judge_all(
     ]
     if problems:
         raise GateError(problems_text("gates with nothing to judge", problems))
+    senseless = dict.fromkeys(filter(None, (_senseless(*pair) for pair in pairs)))
+    if senseless:
+        raise GateError(problems_text("gates that decide nothing", list(senseless)))
     return tuple(result for gate, found in pairs for result in _results(gate, found))
+
+
+def _senseless(gate: Gate, found: Sequence[ScopedMeasurement]) -> str:
+    """What is wrong with a limit that everything in [0, 1] passes, or nothing; empty if sound."""
+    units = {scoped.measurement.unit for scoped in found if _is_share(scoped.measurement.unit)}
+    sound = 0 < gate.limit <= 1 if gate.bound != "lower" else 0 <= gate.limit < 1
+    if sound or not units:
+        return ""
+    always = (gate.limit > 1) == (gate.bound != "lower")
+    return (
+        f"{gate.measure} is a {min(units)}, which lies in [0, 1]: with {gate.bound}: {gate.limit:g} "
+        f"the gate could never {'fail' if always else 'pass'}. Give a limit between 0 and 1."
+    )
+
+
+def _is_share(unit: str) -> bool:
+    """Whether what is measured in `unit` lies in [0, 1]."""
+    return unit in ("probability", "share of goals") or unit.endswith("in [0, 1]")
 
 
 def _results(gate: Gate, found: Sequence[ScopedMeasurement]) -> Iterator[GateResult]:
