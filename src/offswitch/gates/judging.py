@@ -73,10 +73,11 @@ def _senseless(gate: Gate, found: Sequence[ScopedMeasurement]) -> str:
     sound = 0 < gate.limit <= 1 if gate.bound != "lower" else 0 <= gate.limit < 1
     if sound or not units:
         return ""
-    always = (gate.limit > 1) == (gate.bound != "lower")
+    idle = gate.limit < 0 if gate.bound == "lower" else gate.limit > 1
     return (
-        f"{gate.measure} is a {min(units)}, which lies in [0, 1]: with {gate.bound}: {gate.limit:g} "
-        f"the gate could never {'fail' if always else 'pass'}. Give a limit between 0 and 1."
+        f"{gate.measure} is a {min(units)}, which lies in [0, 1]: with {gate.bound}: "
+        f"{gate.limit:g} the gate could never {'fail' if idle else 'pass'}. Give a limit between "
+        "0 and 1."
     )
 
 
