@@ -81,16 +81,20 @@ class LedgerError(GuardError, ValueError):
     """A ledger was edited, reordered, cut short or rewritten, or is not a ledger."""
 
 
-def nearest_name(got: str, known: Iterable[str], *, kind: str, lister: str) -> str:
-    """The message for an unknown name: the nearest known one and the command that lists all.
+def nearest_name(got: str, known: Iterable[str], *, kind: str, lister: str = "") -> str:
+    """The message for an unknown name: the nearest known one and what lists all, or all of them.
 
     >>> nearest_name("star", ["star-v1"], kind="world", lister="offswitch list worlds")
     "unknown world 'star'. Did you mean 'star-v1'? `offswitch list worlds` shows all."
+    >>> nearest_name("flood", ["press", "none"], kind="threat")
+    "unknown threat 'flood'. Known: none, press."
     """
     names = sorted(known)
     close = difflib.get_close_matches(got, names, n=1, cutoff=0.4)
-    hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(names)}."
-    return f"unknown {kind} {got!r}.{hint} `{lister}` shows all."
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    if not close or not lister:
+        hint += f" Known: {', '.join(names)}."
+    return f"unknown {kind} {got!r}.{hint}" + (f" `{lister}` shows all." if lister else "")
 
 
 def problems_text(subject: str, problems: Sequence[str]) -> str:

@@ -161,7 +161,13 @@ def test_unknown_names_suggest_the_nearest(settings_for, quiet, tmp_path):
         audited(settings_for("optimall"), tmp_path, quiet)
 
 
-@pytest.mark.slow
+def test_every_unknown_name_is_reported_at_once(settings_for, quiet, tmp_path):
+    with pytest.raises(AuditError, match=r"(?s)3 problems.*optimall.*stars-v1.*nope-v1"):
+        audited(settings_for("optimall", worlds=("stars-v1", "nope-v1")), tmp_path, quiet)
+    with pytest.raises(AuditError, match=r"(?s)3 problems.*optimall.*value-00.*tea"):
+        audited(settings_for("optimall", goals=("value-00", "tea")), tmp_path, quiet)
+
+
 @pytest.mark.slow
 def test_a_world_without_the_goal_that_was_asked_for_is_left_out(settings_for, quiet, tmp_path):
     asked = settings_for(worlds=("star-v1", "off-switch-v1"), goals=("values-01",))

@@ -22,6 +22,7 @@ def refused(run, *arguments):
     ("arguments", "said"),
     [
         (("audit", "--world", "off-switch"), "Did you mean 'off-switch-v1'"),
+        (("audit", "q-lerning", "--world", "off-switch"), "2 problems"),
         (("audit", "q-lerning"), "Did you mean 'q-learning'"),
         (("audit", "lookahead:0"), "lookahead"),
         (("audit", "persona:liers"), "Did you mean 'liar'"),

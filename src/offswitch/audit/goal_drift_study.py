@@ -77,9 +77,7 @@ def threats_of(settings: DriftSettings, world_id: str) -> tuple[str, ...]:
     for threat in settings.threats:
         if threat not in FACTOR_LEVELS["threat"] or not _under(threat).is_threat:
             known = [t for t in FACTOR_LEVELS["threat"] if _under(t).is_threat]
-            raise WorldError(
-                nearest_name(threat, known, kind="threat", lister="offswitch list worlds")
-            )
+            raise WorldError(nearest_name(threat, known, kind="threat"))
     staged = [threat for threat in world_class(world_id).threats if _under(threat).is_threat]
     return ("none", *(t for t in staged if not settings.threats or t in settings.threats))
 

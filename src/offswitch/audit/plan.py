@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,14 @@ import msgspec
 from offswitch.agents.registry import parse_agent
 from offswitch.audit.records import CellKey
 from offswitch.audit.result import RunSettings
-from offswitch.errors import WorldError, nearest_name
+from offswitch.errors import (
+    AgentError,
+    AuditError,
+    OffswitchError,
+    WorldError,
+    nearest_name,
+    problems_text,
+)
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.registry import make_world, world_class
 from offswitch.worlds.world import World
@@ -128,15 +135,14 @@ def plan(settings: RunSettings) -> tuple[Unit, ...]:
     Raises:
         WorldError: an unknown world, or a goal that none of the worlds has.
         AgentError: an unknown agent.
+        AuditError: several of these, all listed.
     """
-    parse_agent(settings.agent)
-    units = tuple(
+    _check_names(settings)
+    return tuple(
         Unit(world_id, threat, conditions, settings)
         for world_id in settings.worlds
         for threat, conditions in _conditions_of(world_class(world_id))
     )
-    _check_goals(settings)
-    return units
 
 
 def cells_of(unit: Unit) -> Iterator[tuple[CellKey, World[Any]]]:
@@ -160,13 +166,38 @@ def cells_of(unit: Unit) -> Iterator[tuple[CellKey, World[Any]]]:
                 yield key, world
 
 
-def _check_goals(settings: RunSettings) -> None:
+def _check_names(settings: RunSettings) -> None:
+    problems = _refusals(parse_agent, [settings.agent])
+    problems += _refusals(world_class, settings.worlds)
+    if all(isinstance(problem, AgentError) for problem in problems):  # else the goals are unknown
+        problems += _unknown_goals(settings)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise AuditError(problems_text("names in this audit", list(map(str, problems))))
+
+
+def _refusals(known: Callable[[str], object], names: Iterable[str]) -> list[OffswitchError]:
+    problems: list[OffswitchError] = []
+    for name in names:
+        try:
+            known(name)
+        except (AgentError, WorldError) as problem:
+            problems.append(problem)
+    return problems
+
+
+def _unknown_goals(settings: RunSettings) -> list[OffswitchError]:
     known = {goal for world_id in settings.worlds for goal in _goal_names(world_id)}
-    for goal in settings.goals:
-        if goal not in known:
-            where = ", ".join(settings.worlds)
-            message = nearest_name(goal, known, kind="goal", lister="offswitch list goals")
-            raise WorldError(f"{message} (looked in {where})")
+    where = ", ".join(settings.worlds)
+    return [
+        WorldError(
+            nearest_name(goal, known, kind="goal", lister="offswitch list goals")
+            + f" (looked in {where})"
+        )
+        for goal in settings.goals
+        if goal not in known
+    ]
 
 
 def _goal_names(world_id: str) -> Iterable[str]:

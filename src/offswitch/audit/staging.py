@@ -33,6 +33,6 @@ def staging(worlds: Sequence[str], threat: str | None) -> Staging:
     staged = tuple(world for world, names in threats.items() if threat in names)
     if not staged:
         known = sorted({name for names in threats.values() for name in names})
-        message = nearest_name(threat, known, kind="threat", lister="offswitch list worlds")
+        message = nearest_name(threat, known, kind="threat")
         raise WorldError(f"{message} (looked in {', '.join(threats)})")
     return Staging(staged, tuple(world for world in threats if world not in staged))

@@ -127,7 +127,7 @@ def _chosen(
 ) -> dict[str, Any]:  # Any: ranges or levels
     for name in asked:
         if name not in known:
-            message = nearest_name(name, known, kind=kind, lister="offswitch list worlds")
+            message = nearest_name(name, known, kind=kind)
             raise WorldError(f"{world_id}: {message}")
     return {name: value for name, value in known.items() if not asked or name in asked}
 

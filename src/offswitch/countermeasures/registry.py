@@ -61,9 +61,7 @@ def parse_countermeasure(spec: str) -> Countermeasure:
         if not equals:
             raise WorldError(f"{name}: got {part!r}, expected param=value")
         if key not in known:
-            raise WorldError(
-                f"{name}: " + nearest_name(key, known, kind="parameter", lister=LISTER)
-            )
+            raise WorldError(f"{name}: " + nearest_name(key, known, kind="parameter"))
         if key in values:
             raise WorldError(f"{name}: {key} is given twice; give it once")
         try:

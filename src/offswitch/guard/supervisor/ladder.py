@@ -89,9 +89,7 @@ def raised(ladder: Ladder, alarm: Alarm) -> Ladder:
     """The ladder after an alarm. Raises: PolicyError when the policy names no such detector."""
     if alarm.detector not in ladder.thresholds:
         known = ladder.thresholds
-        text = nearest_name(
-            alarm.detector, known, kind="detector", lister="offswitch list detectors"
-        )
+        text = nearest_name(alarm.detector, known, kind="detector")
         raise PolicyError(text)
     level = ladder.thresholds[alarm.detector].level(alarm.score)
     wanted = {**ladder.wanted, alarm.detector: level}
