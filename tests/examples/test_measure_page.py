@@ -25,7 +25,7 @@ PAGE = (REPOSITORY / "docs" / "measure.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```console\n(.*?)```", PAGE, flags=re.DOTALL)
 SHOWN = [block.partition("\n")[::2] for text in BLOCKS for block in text.split("$ ")[1:]]
 """(command line, what is printed) of every example."""
-CHEAP = ("map --world off-switch-v1", "drift drifting:0.3", "scores --world star-v1")
+CHEAP = ("map --world off-switch-v1", "drift drifting:0.3", "joint", "scores --world star-v1")
 """How the examples begin that are run here."""
 ROWS = dict(re.findall(r"^\| `([a-z0-9-]+)` \|.*\|([^|]*)\|$", PAGE, flags=re.M))
 """First and last column of the tables of drives and of worlds."""
@@ -53,7 +53,8 @@ def test_the_example_of_two_agents_prints_what_its_comment_says(capsys):
 
 def test_every_command_on_the_page_exists_with_its_options():
     assert {line.split()[1] for line, _ in SHOWN} == {
-        "annex", "audit", "check", "drift", "factors", "gate", "map", "redteam", "scale", "scores",
+        "annex", "audit", "check", "drift", "factors", "gate", "joint", "map", "redteam", "scale",
+        "scores",
     }  # fmt: skip
     for line, _ in SHOWN:
         words = shlex.split(line)
