@@ -27,11 +27,19 @@ from offswitch.guard.stop.stopped import STOPPED
 from offswitch.guard.stop.strays import strays
 from offswitch.guard.supervisor.link import LOG
 from offswitch.guard.supervisor.notes import opened_target
-from offswitch.guard.supervisor.runs import BEGUN, SHOWN, STATE, Run, list_runs, read_state
+from offswitch.guard.supervisor.runs import (
+    BEGUN,
+    SHOWN,
+    STATE,
+    Run,
+    heads_file,
+    list_runs,
+    read_state,
+)
 
 __all__ = ["Aftermath", "aftermath_text", "look_back", "tell_of_the_dead"]
 
-LEDGER, HEADS, TOLD = "ledger.jsonl", "heads.jsonl", "told.json"
+LEDGER, TOLD = "ledger.jsonl", "told.json"
 """Names in the run's folder; `TOLD` marks a run whose end somebody has been told of."""
 WATCHDOG_S = 2.0
 """How long a watchdog that is still at work is waited for."""
@@ -153,9 +161,10 @@ def _how(state: Mapping[str, Any], stopped: Mapping[str, Any]) -> str:
 
 def _last_sign(run: Run) -> float | None:
     times = []
-    for name in (LEDGER, HEADS, STATE, BEGUN):
+    files = [run.folder / name for name in (LEDGER, STATE, BEGUN)]
+    for path in (*files, heads_file(run)[0]):
         try:
-            times.append((run.folder / name).stat().st_mtime)
+            times.append(path.stat().st_mtime)
         except OSError:
             continue
     return max(times, default=None)
@@ -177,9 +186,18 @@ def _ledger(run: Run, *, recover: bool) -> tuple[Recovered | None, str]:
 
 
 def _heads(run: Run) -> tuple[Head, ...]:
-    path = run.folder / HEADS
+    path, begun = heads_file(run)
+    try:
+        empty = b"\n" not in path.read_bytes()
+    except OSError as problem:
+        if not begun and isinstance(problem, FileNotFoundError):
+            return ()
+        raise LedgerError(
+            f"its heads in {path} cannot be read: {problem.strerror}. Bring them back, or "
+            f"check it by hand: offswitch guard verify {run.folder / LEDGER} --anchor HEADS"
+        ) from problem
     # Killed before the first head was written: there is none to check against.
-    return read_anchor(path) if path.exists() and b"\n" in path.read_bytes() else ()
+    return () if empty else read_anchor(path)
 
 
 def _ledger_text(one: Aftermath) -> str:

@@ -26,6 +26,7 @@ from offswitch.guard.jail.launch import OpenPlan, open_plan
 from offswitch.guard.jail.plan import JailPlan, plan_jail
 from offswitch.guard.jail.statement import ContainmentStatement
 from offswitch.guard.journal import LedgerJournal
+from offswitch.guard.last_look import LastLook, note_last_look
 from offswitch.guard.ledger.anchor import Head, open_anchor
 from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.policy import Policy
@@ -43,6 +44,7 @@ from offswitch.guard.supervisor.result import RunResult
 from offswitch.guard.supervisor.run import supervise
 from offswitch.guard.supervisor.runs import (
     BEGUN,
+    HEADS,
     SHOWN,
     Run,
     note_refused,
@@ -54,7 +56,7 @@ from offswitch.guard.ways_out import WaysOut, with_levers
 
 __all__ = ["ANCHOR", "LEDGER", "GuardedRun", "own_files", "run_guarded"]
 
-LEDGER, ANCHOR = "ledger.jsonl", "heads.jsonl"
+LEDGER, ANCHOR = "ledger.jsonl", HEADS
 """Names in the run's folder."""
 
 _MATERIAL = frozenset((".csv", ".json", ".jsonl", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"))
@@ -70,6 +72,8 @@ class GuardedRun(msgspec.Struct, frozen=True):
     ledger: Path
     head: Head
     """The ledger's last record: keep it elsewhere, and the ledger cannot be rewritten."""
+    last_look: LastLook
+    """What was seen only when it was dead."""
 
 
 def run_guarded(
@@ -111,7 +115,7 @@ def run_guarded(
         )  # fmt: skip
         stack.enter_context(run_group(plan.group))
         brake = stack.enter_context(contextlib.closing(CpuBrake(plan.group, host.cgroups)))
-        bait = stack.enter_context(laid_bait(plan))
+        bait = stack.enter_context(laid_bait(plan, shown))
         opened = open_plan(plan, bait)
         stack.callback(os.close, opened.go)
         stack.callback(os.close, opened.report)
@@ -130,14 +134,17 @@ def run_guarded(
             result = supervise(order, run, settings, hooks, journal)
             statement = start.outcome()
         except GuardError as problem:
+            note_last_look(sensors, settings.thresholds, journal.record)
             _close_failed(journal, str(problem), drilled)
             raise
+        # Before an open window of drills ends: what was done in it counts.
+        last = note_last_look(sensors, settings.thresholds, journal.record)
         if drilled is not None:
             drilled.close(exited=result.reason == "exited")
         note_findings(policy, run.folder / LEDGER, before, journal.record)
         head = journal.close(result.reason)
         assert head is not None
-        return GuardedRun(result, statement, run.folder / LEDGER, head)
+        return GuardedRun(result, statement, run.folder / LEDGER, head, last)
 
 
 @contextlib.contextmanager
@@ -247,13 +254,17 @@ def _scored(policy: Policy) -> dict[str, Thresholds]:
 
 
 def _new_ledger(policy: Policy, run: Run, statement: dict[str, Any]) -> LedgerWriter:
-    folder = run.folder if policy.ledger.anchor is None else Path(policy.ledger.anchor)
-    name = ANCHOR if policy.ledger.anchor is None else f"{run.id}.jsonl"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    heads = run.folder / ANCHOR
+    if policy.ledger.anchor is not None:
+        heads = Path(policy.ledger.anchor).absolute() / f"{run.id}.jsonl"
+    heads.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    anchor = open_anchor(heads)
+    if policy.ledger.anchor is not None:  # for whoever looks back at a run that was killed
+        write_state(run, {**read_state(run, BEGUN), "heads": str(heads)}, BEGUN)
     return LedgerWriter(
         run.folder / LEDGER,
         statement,
-        anchor=open_anchor(folder / name),
+        anchor=anchor,
         sign_every=policy.ledger.sign_every,
         sync=policy.ledger.sync,
     )

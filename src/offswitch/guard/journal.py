@@ -30,6 +30,8 @@ _KINDS: dict[str, RecordKind] = {
     "kill failed": "stop",
     "kill switch not proven": "alarm",
     "acts without a proposal": "alarm",
+    "seen after the end": "alarm",
+    "last look failed": "alarm",
 }
 """What the ledger calls the supervisor's notes; all others are notes there, too."""
 
@@ -63,6 +65,7 @@ class LedgerJournal:
         self._problem: Exception | None = None
         self._stopping: str | None = None
         self._drilled = False
+        self._endings: list[Event] = []
         self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
 
     @property
@@ -125,9 +128,12 @@ class LedgerJournal:
                 what, content = self._waiting.get(timeout=_IDLE_S)
             except queue.Empty:
                 what, content = "head", None
-            if what == "end":
-                return
             try:
+                if what == "end":
+                    # Whatever was seen after the agent's death it had done before.
+                    for event in self._endings:
+                        self._put_event(event)
+                    return
                 if what == "head":
                     self._note_head()
                     continue
@@ -175,12 +181,15 @@ class LedgerJournal:
                 return [StopOrdered(intervention="shutdown", actor="principal")]
         if kind == "resumed":
             return [Resumed(actor="principal")]
-        if kind == "kill verified" and self._stopping in _ORDERED:
+        if kind == "kill verified":
+            self._endings = self._end()
+        return []
+
+    def _end(self) -> list[Event]:
+        if self._stopping in _ORDERED:
             return [
                 StopEffective(intervention="shutdown", actor="principal"),
                 Ended(reason="interrupted", actor="environment"),
             ]
-        if kind == "kill verified":
-            ended = self._stopping == "exited"
-            return [Ended(reason="terminated" if ended else "failed", actor="environment")]
-        return []
+        ended = self._stopping == "exited"
+        return [Ended(reason="terminated" if ended else "failed", actor="environment")]

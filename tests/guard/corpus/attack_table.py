@@ -177,6 +177,16 @@ class Attack(NamedTuple):
     innocent: Callable[[Ground], Seen]
 
 
+NOTES = {
+    "gain-rights": "; at tier 1 Landlock and the filter each give rights up, from tier 2 on "
+                   "bubblewrap always does: no option leaves it out",
+    "write-dev": "; from tier 2 on the mount and Landlock each refuse it",
+    "raise-priority": "; by default no user may: the bound takes away what a login handed down",
+    "real-time": "; by default no user may: the bound takes away what a login handed down",
+}  # fmt: skip
+"""Where a layer stands behind another, or its removal alone cannot show."""
+
+
 def _probe(name: str, tier: int | None) -> Attack:
     def attack(ground: Ground) -> Seen:
         word, detail = ground.battery().get(name, ("missed", "no outcome"))
@@ -190,7 +200,8 @@ def _probe(name: str, tier: int | None) -> Attack:
             return Seen("not applicable", "this tier leaves nothing of the kind to do")
         return Seen("quiet" if said == "fine" else "disturbed", said)
 
-    return Attack(f"probe {name}", "jail", "the battery, in the jail", tier, attack,
+    how = f"the battery, in the jail{NOTES.get(name, '')}"
+    return Attack(f"probe {name}", "jail", how, tier, attack,
                   "the same calls on things of its own", innocent)  # fmt: skip
 
 

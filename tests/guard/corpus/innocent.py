@@ -7,6 +7,7 @@ where the tier leaves nothing of the kind to do, or the error.
 
 import mmap
 import os
+import resource
 import select
 import signal
 import socket
@@ -145,6 +146,58 @@ def alarm():
     return signal.alarm(0) > 0
 
 
+def bounded():
+    for name in ("NOFILE", "CPU", "CORE"):
+        which = getattr(resource, "RLIMIT_" + name)
+        soft, hard = resource.getrlimit(which)
+        resource.setrlimit(which, (min(soft, max(hard - 1, 0)), hard))
+        resource.setrlimit(which, (soft, hard))
+    return True
+
+
+def worked():
+    begun = time.process_time()
+    while time.process_time() - begun < 0.02:
+        pass
+    return True
+
+
+def shm():
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        file.write(bytes(1 << 20))
+        file.flush()
+        return os.path.getsize(file.name) == 1 << 20
+
+
+def crashed():
+    return ended(child(os.abort)) == -signal.SIGABRT
+
+
+def kinder():
+    return ended(child(lambda: os._exit(0 if os.nice(5) >= 5 else 1))) == 0
+
+
+def yielded():
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    os.sched_yield()
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    return True
+
+
+def executed():
+    return ended(child(lambda: os.execv("/bin/sh", ["sh", "-c", "exit 0"]))) == 0
+
+
+def terminal():
+    master, slave = os.openpty()
+    os.write(slave, b"x\n")
+    return os.read(master, 1) == b"x" and os.isatty(slave)
+
+
+def own_session():
+    return ended(child(lambda: os.setsid() or os._exit(os.getsid(0) != os.getpid()))) == 0
+
+
 ACTS = {
     "see-supervisor": lambda: read("/proc/self/stat"),
     "signal-supervisor": lambda: kill_own(0),
@@ -181,7 +234,17 @@ ACTS = {
     "hoard-memory": held,
     "large-file": lambda: write("large", bytes(1 << 20)),
     "fill-tmp": lambda: write(os.environ["TMPDIR"] + "/large", bytes(1 << 20)),
+    "write-dev": lambda: write("/dev/null", b""),
+    "fill-shm": shm if TIER >= 2 else None,
     "exceed-processes": many,
+    "open-files": lambda: files() and bounded(),
+    "processor-time": worked,
+    "core-dump": crashed,
+    "raise-priority": kinder,
+    "real-time": yielded,
+    "gain-rights": executed,
+    "controlling-terminal": own_session,
+    "type-into-terminal": terminal,
     "leaked-descriptor": files,
 }
 

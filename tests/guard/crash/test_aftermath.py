@@ -8,11 +8,13 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from writers import cut_record, killed_writer
@@ -24,8 +26,10 @@ from offswitch.guard.guarded_run import run_guarded
 from offswitch.guard.jail.settings import JailPolicy
 from offswitch.guard.ledger.anchor import open_anchor
 from offswitch.guard.ledger.recover import TORN, recover_ledger
+from offswitch.guard.ledger.verify import verify_ledger
 from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.policy import Policy
+from offswitch.guard.policy.read import parse_policy
 from offswitch.guard.stop.processes import boot_id
 from offswitch.guard.stop.stopped import STOPPED
 from offswitch.guard.supervisor.link import LOG
@@ -35,12 +39,15 @@ from offswitch.guard.supervisor.runs import (
     SHOWN,
     Run,
     create_run,
+    entry_of,
     list_runs,
     note_refused,
     process_note,
     read_state,
     write_state,
 )
+from offswitch.guard.watch.ledger_view import LedgerFollower
+from offswitch.guard.watch.run_view import look_at_run
 
 GONE = {"pid": 2**22 - 3, "started": 1}
 """A process that is not there."""
@@ -243,3 +250,86 @@ def test_a_run_that_its_policy_keeps_from_starting_ended_refused(tmp_path: Path)
     (entry,) = list_runs(tmp_path / "runs")
     assert entry.condition == "ended"
     assert "workspace" in read_state(run, RESULT)["detail"]
+
+
+def elsewhere(folder: Path) -> tuple[Run, Path]:
+    """A dead run whose policy kept the heads of its ledger in another folder."""
+    run, heads = dead_run(folder / "runs", init=GONE), folder / "heads" / "one.jsonl"
+    ledger_of(run, 3)
+    heads.parent.mkdir()
+    (run.folder / "heads.jsonl").rename(heads)
+    write_state(run, {**read_state(run, BEGUN), "heads": str(heads)}, BEGUN)
+    return run, heads
+
+
+def test_heads_in_a_folder_of_the_policys_own_are_found_when_a_run_is_looked_back_at(
+    tmp_path: Path,
+) -> None:
+    run, heads = elsewhere(tmp_path)
+    ledger = run.folder / "ledger.jsonl"
+    with heads.open("ab") as file:
+        file.write(msgspec.json.encode(verify_ledger(ledger).head) + b"\n")
+    assert (look_back(run).records, look_back(run).ledger_problem) == (3, "")
+    ledger.write_bytes(ledger.read_bytes().split(b"\n")[0] + b"\n")
+    one = look_back(run)
+    assert (one.records, "3 records" in one.ledger_problem) == (None, True), one.ledger_problem
+
+
+def test_heads_that_are_gone_from_where_they_were_begun_are_missed(tmp_path: Path) -> None:
+    run, heads = elsewhere(tmp_path)
+    heads.unlink()
+    one = look_back(run)
+    assert one.records is None
+    assert str(heads) in one.ledger_problem
+    assert str(heads) in aftermath_text(one)
+
+
+@pytest.mark.slow
+def test_a_run_notes_where_its_policy_keeps_the_heads(open_folder: Path) -> None:
+    (open_folder / "work").mkdir()
+    if os.geteuid() == 0:
+        os.chown(open_folder / "work", 4242, 4242)
+    text = "version: 1\nrules: []\nledger: {anchor: kept}\n"
+    run = create_run("one", open_folder / "runs")
+    run_guarded(parse_policy(text, folder=open_folder), ["true"], run)
+    noted = Path(read_state(run, BEGUN)["heads"])
+    assert noted == open_folder / "kept" / "one.jsonl"
+    assert look_at_run(entry_of(run), LedgerFollower(run.folder / "ledger.jsonl").look()).anchored
+    (run.folder / RESULT).unlink()
+    one = look_back(run)
+    assert (one.closed, one.ledger_problem) == (True, "")
+
+
+@pytest.mark.slow
+def test_all_that_a_run_lays_into_the_temporary_folder_lies_in_the_one_that_is_noted(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (open_folder / "work").mkdir()
+    if os.geteuid() == 0:
+        os.chown(open_folder / "work", 4242, 4242)
+    run, seen = create_run("one", open_folder / "runs"), list[str]()
+    policy = parse_policy("version: 1\nrules: []\n", folder=open_folder)
+    with tempfile.TemporaryDirectory() as short:  # a socket's name has at most 107 bytes
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        Path(short).chmod(0o755)
+        run_guarded(
+            policy, ["true"], run, contained=lambda _: seen.extend(map(str, Path(short).iterdir()))
+        )
+        assert seen == [read_state(run, BEGUN)["shown"]]
+        assert not [*Path(short).iterdir()]
+
+
+@pytest.mark.slow
+def test_a_temporary_folder_with_too_long_a_name_is_said_to_be_so(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = open_folder / ("d" * 60)
+    for folder in (deep, open_folder / "work"):
+        folder.mkdir()
+    if os.geteuid() == 0:
+        os.chown(open_folder / "work", 4242, 4242)
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    policy = parse_policy("version: 1\nrules: []\n", folder=open_folder)
+    with pytest.raises(GuardError, match="Set TMPDIR"):
+        run_guarded(policy, ["true"], create_run("one", open_folder / "runs"))
+    assert not [*deep.iterdir()]

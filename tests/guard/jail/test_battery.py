@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jails import (
     LIMITS,
+    ORDINARY,
     allowed,
     as_ordinary,
     battery,
@@ -20,6 +28,9 @@ from msgspec.structs import replace
 
 from offswitch.guard.jail.catalog import PROBES
 from offswitch.guard.jail.host import inspect_host
+from offswitch.guard.jail.inside.limits import apply_limits
+from offswitch.guard.jail.inside.probes import privileges
+from offswitch.guard.jail.limits import resource_limits
 from offswitch.guard.jail.plan import JailPlan
 from offswitch.guard.jail.selftest import Report, judge
 from offswitch.guard.jail.statement import containment_statement, statement_text
@@ -65,8 +76,8 @@ def test_without_bubblewrap_landlock_and_the_filter_block_what_tier_1_promises()
     assert all(PROBES[name].tier != 1 for name in opened)
 
 
-def unlimited(plan: JailPlan, resource: str) -> JailPlan:
-    return entering(plan, limits={k: v for k, v in plan.entry.limits.items() if k != resource})
+def unlimited(plan: JailPlan, name: str) -> JailPlan:
+    return entering(plan, limits={k: v for k, v in plan.entry.limits.items() if k != name})
 
 
 REMOVALS = {
@@ -96,11 +107,20 @@ REMOVALS = {
         "fill-tmp",
     ),
     "system-call filter": (lambda plan: without(plan, "--seccomp 20"), "io-uring"),
+    "rule on TIOCSTI": (lambda plan: without(plan, "--seccomp 20"), "type-into-terminal"),
     "Landlock": (lambda plan: entering(plan, landlock=None), "open-init-memory"),
     "resource limits": (lambda plan: entering(plan, limits={}), "hoard-memory"),
     "limit on processes": (lambda plan: unlimited(plan, "NPROC"), "exceed-processes"),
     "limit on memory": (lambda plan: unlimited(plan, "DATA"), "hoard-memory"),
     "limit on the size of a file": (lambda plan: unlimited(plan, "FSIZE"), "large-file"),
+    "limit on open files": (lambda plan: unlimited(plan, "NOFILE"), "open-files"),
+    "limit on processor time": (lambda plan: unlimited(plan, "CPU"), "processor-time"),
+    "limit on core files": (lambda plan: unlimited(plan, "CORE"), "core-dump"),
+    "a session of its own": (lambda plan: without(plan, "--new-session"), "controlling-terminal"),
+    "size of /dev/shm": (
+        lambda plan: instead(plan, f"--size {LIMITS.tmp} --tmpfs /dev/shm", "--tmpfs /dev/shm"),
+        "fill-shm",
+    ),
     "closing of descriptors": (lambda plan: entering(plan, close=False), "leaked-descriptor"),
 }
 
@@ -143,11 +163,115 @@ def test_a_file_system_that_is_read_only_is_so_by_two_layers_each_alone():
         assert "write-var-tmp" in allowed(battery(entering(writable, landlock=None)))
 
 
+def test_a_file_in_dev_is_kept_out_by_two_layers_each_alone():
+    with planned() as plan:
+        writable, unbound = without(plan, "--remount-ro /dev"), entering(plan, landlock=None)
+        for one in (writable, unbound):
+            assert "write-dev" not in allowed(battery(one))
+        assert "write-dev" in allowed(battery(entering(writable, landlock=None)))
+
+
+def capable(bit: int) -> bool:
+    held = Path("/proc/self/status").read_text().split("CapEff:")[1].split()[0]
+    return bool(int(held, 16) >> bit & 1)
+
+
+CAP_SYS_NICE, CAP_SYS_RESOURCE = 23, 24
+PRIORITIES = (("NICE", 40, "raise-priority"), ("RTPRIO", 10, "real-time"))
+
+
+@contextlib.contextmanager
+def handed_down(which: int, bound: int) -> Iterator[None]:
+    """This process has a limit that it would hand down, as logins of sound servers have."""
+    before = resource.getrlimit(which)
+    resource.setrlimit(which, (bound, bound))
+    try:
+        yield
+    finally:
+        resource.setrlimit(which, before)
+
+
+@pytest.mark.skipif(not capable(CAP_SYS_RESOURCE), reason="no right to raise what is handed down")
+@pytest.mark.parametrize(("name", "bound", "probe"), PRIORITIES)
+def test_removing_a_bound_on_priority_turns_its_probe_red(name, bound, probe):
+    with handed_down(getattr(resource, f"RLIMIT_{name}"), bound), planned() as plan:
+        assert probe not in allowed(battery(plan))
+        assert probe in allowed(battery(unlimited(plan, name)))
+
+
+@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize(("name", "bound", "_probe"), PRIORITIES)
+def test_a_priority_that_was_handed_down_is_taken_away(name, bound, _probe, level, monkeypatch):
+    which, made = getattr(resource, f"RLIMIT_{name}"), dict[int, tuple[int, int]]()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (bound, bound))
+    monkeypatch.setattr(resource, "setrlimit", made.__setitem__)
+    apply_limits(resource_limits(LIMITS, tier=level, memory_in_group=True, uid=ORDINARY))
+    assert made[which] == (0, 0)
+
+
+@pytest.mark.skipif(not capable(CAP_SYS_NICE), reason="needs a right to raise priorities")
+def test_the_probes_of_priority_find_what_a_process_with_that_right_can_do():
+    bait: Any = {}
+
+    def words() -> list[str]:
+        return [probe(bait).word for probe in (privileges.raise_priority, privileges.real_time)]
+
+    if ROOT:
+        assert as_ordinary(words, list[str]) == ["blocked", "blocked"]
+    before = os.nice(0)
+    assert words() == ["allowed", "allowed"]
+    assert (os.nice(0), os.sched_getscheduler(0)) == (before, os.SCHED_OTHER)
+
+
+def test_at_tier_1_the_guards_session_is_left_before_the_jail_is_entered(monkeypatch):
+    def try_it() -> list[bool]:
+        host = replace(inspect_host(), bubblewrap=None)
+        with planned(host=host, tier=1) as plan:
+            left = "controlling-terminal" in allowed(battery(plan))
+            monkeypatch.setattr(os, "setsid", lambda: None)
+            return [left, "controlling-terminal" in allowed(battery(plan))]
+
+    assert as_ordinary(try_it, list[bool]) == [False, True]
+
+
 @pytest.mark.parametrize("level", [1, 2])
 def test_nothing_in_the_jail_gains_rights_by_executing_a_program_that_has_them(level):
     host = inspect_host() if level == 2 else replace(inspect_host(), bubblewrap=None)
     with planned(("grep", "NoNewPrivs", "/proc/self/status"), host=host, tier=level) as plan:
         assert output(plan)[0].split() == ["NoNewPrivs:", "1"]
+
+
+def test_at_tier_1_rights_are_given_up_by_two_layers_each_alone():
+    """Landlock and the filter cannot be had without; each sets it for itself."""
+    host = replace(inspect_host(), bubblewrap=None)
+    with planned(host=host, tier=1) as plan:
+        unfiltered, unbound = entering(plan, filter=None), entering(plan, landlock=None)
+        for one in (unfiltered, unbound):
+            assert "gain-rights" not in allowed(battery(one))
+        assert "gain-rights" in allowed(battery(entering(unfiltered, landlock=None)))
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can make a program that runs as root")
+def test_at_tier_1_a_program_of_roots_runs_as_root_only_where_both_layers_are_gone():
+    host = replace(inspect_host(), bubblewrap=None)
+    with tempfile.TemporaryDirectory() as folder:
+        program = shutil.copy(shutil.which("id") or "", folder)
+        Path(folder).chmod(0o755)
+        Path(program).chmod(0o4755)
+        asked = {"host": host, "tier": 1, "read": (folder,)}
+        with planned((program, "-u"), **asked) as plan:
+            assert output(plan) == ("4242\n", 0)
+            assert output(entering(plan, filter=None, landlock=None)) == ("0\n", 0)
+
+
+def test_at_tier_2_bubblewrap_gives_rights_up_by_itself_and_cannot_be_told_not_to():
+    told = subprocess.run(["bwrap", "--help"], capture_output=True, text=True, check=True).stdout
+    options = [word for word in told.split() if word.startswith("--")]
+    assert "--unshare-pid" in options
+    assert not [option for option in options if "priv" in option]
+    with planned() as plan:
+        bare = entering(without(replace(plan, group=None), "--seccomp 20"), landlock=None)
+        assert "gain-rights" not in allowed(battery(bare))
 
 
 def test_nested_user_namespaces_are_refused_by_two_layers_each_alone():

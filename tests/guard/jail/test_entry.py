@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from offswitch.errors import GuardError
 from offswitch.guard.jail import inside
 from offswitch.guard.jail.cgroups import run_group
+from offswitch.guard.jail.inside.outcome import report_line
 from offswitch.guard.jail.launch import launch
 
 
@@ -118,3 +120,17 @@ def test_what_stands_open_to_the_plan_stays_open_only_until_the_agent():
     with planned(("ls", "/proc/self/fd")) as plan:
         text, _ = output(replace(plan, group=None))
     assert text.split() == ["0", "1", "2", "3"]  # 3 is the listing's own
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "", 'a "quoted" \\ path', "line\nand\ttab", "\x00\x7f", "é, ü", "x" * 400]
+)
+def test_a_line_of_a_report_is_json_that_holds_what_was_said(text):
+    line = report_line({"probe": text, "ready": 7})
+    assert line.isascii()
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {"probe": text[:300], "ready": 7}
+
+
+def test_what_fits_into_no_line_of_a_report_is_replaced():
+    assert json.loads(report_line({"detail": "a\ud800\U0001f600b"})) == {"detail": "a??b"}

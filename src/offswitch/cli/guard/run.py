@@ -67,10 +67,11 @@ def _told(done: GuardedRun) -> str:
     seconds = f" in {result.kill.seconds * 1000:.0f} ms" if result.kill else ""
     proof = f"tree verified empty{seconds}" if result.verified else "NOT PROVEN DEAD"
     why = f" ({result.detail})" if result.detail else ""
-    return (
-        f"Run {result.run_id}: {result.reason}{why} after {result.seconds:.1f} s, {proof}.\n"
-        f"Ledger {done.ledger}\nHead   {done.head.digest}"
-    )
+    lines = [f"Run {result.run_id}: {result.reason}{why} after {result.seconds:.1f} s, {proof}."]
+    lines += [f"SEEN AFTER ITS END by {name}: {text}" for name, text in done.last_look.alarms]
+    if done.last_look.problem:
+        lines.append(f"What it did at the end was NOT SEEN: {done.last_look.problem}")
+    return "\n".join([*lines, f"Ledger {done.ledger}", f"Head   {done.head.digest}"])
 
 
 def _fields(done: GuardedRun) -> dict[str, object]:
@@ -82,6 +83,10 @@ def _fields(done: GuardedRun) -> dict[str, object]:
         "ledger": str(done.ledger),
         "head": done.head.digest,
         "public_key": done.head.public_key,
+        "seen_after_the_end": [
+            {"detector": name, "evidence": text} for name, text in done.last_look.alarms
+        ],
+        "not_seen": done.last_look.problem,
     }
 
 

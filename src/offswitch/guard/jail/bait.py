@@ -12,22 +12,29 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from offswitch.errors import GuardError
 from offswitch.guard.jail.inside.probes.bait import Bait
 from offswitch.guard.jail.plan import JailPlan
 
 __all__ = ["laid_bait"]
 
+_LONGEST = 107
 _IPC_CREAT, _IPC_EXCL, _IPC_RMID = 0o1000, 0o2000, 0
 
 
 @contextlib.contextmanager
-def laid_bait(plan: JailPlan) -> Iterator[Bait]:
+def laid_bait(plan: JailPlan, within: Path | None = None) -> Iterator[Bait]:
     """Decoy files, sockets and shared memory for one battery, gone when the block ends.
 
     Anyone on the host may write them, so that a refusal inside is the jail's doing and not that of
-    file modes. The supervisor is the process that calls this.
+    file modes. The supervisor is the process that calls this. They lie in `within`/bait, which
+    everyone must reach; None takes a folder of its own among the temporary files.
+
+    Raises:
+        GuardError: the folder's name is too long for a socket in it.
     """
-    folder = tempfile.mkdtemp(prefix="offswitch-bait-")
+    folder = tempfile.mkdtemp(prefix="offswitch-bait-") if within is None else f"{within}/bait"
+    Path(folder).mkdir(exist_ok=within is None)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         Path(folder).chmod(0o777)
@@ -48,6 +55,7 @@ def laid_bait(plan: JailPlan) -> Iterator[Bait]:
             tcp=_internet(stack, socket.SOCK_STREAM),
             udp=_internet(stack, socket.SOCK_DGRAM),
             memory_key=_memory_key(stack),
+            session=os.getsid(0),
             hostname=os.uname().nodename,
             user_map=Path("/proc/self/uid_map").read_text(encoding="ascii"),
             named_group=plan.group is not None or _in_named_group(),
@@ -56,6 +64,8 @@ def laid_bait(plan: JailPlan) -> Iterator[Bait]:
             memory=limits.memory,
             file=limits.file,
             tmp=limits.tmp,
+            cpu=max(1, round(limits.cpu)),
+            open_files=limits.open_files,
             processes=plan.entry.limits.get("NPROC", limits.processes),
         )
 
@@ -67,6 +77,11 @@ def _started() -> str:
 
 def _unix(stack: contextlib.ExitStack, address: str, kind: int) -> str:
     plug = stack.enter_context(socket.socket(socket.AF_UNIX, kind))
+    if len(os.fsencode(address)) > _LONGEST:
+        raise GuardError(
+            f"{address} is {len(os.fsencode(address))} bytes long, and a socket's name at most "
+            f"{_LONGEST}. Set TMPDIR to a folder with a shorter name, such as /tmp."
+        )
     plug.bind(address)
     if not address.startswith("\0"):
         Path(address).chmod(0o666)

@@ -148,6 +148,7 @@ def launch(
 
 def _become(plan: JailPlan, fds: dict[int, int], leaked: tuple[int, ...]) -> NoReturn:
     try:
+        os.setsid()  # as the spawner does: below tier 2 nothing else leaves the guard's session
         moved = {
             number: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for number, fd in fds.items()
         }

@@ -41,8 +41,12 @@ class _Watch:
         self.root: tuple[int, int] | None = None
         self.people: Population | None = None
         self.tree_due = self.people_due = self.begun + self.every_s
+        self.last = False
 
     def take(self, order: WatchOrder) -> None:
+        if order.last:  # whoever has the init's number by now is not of the run
+            self.last, self.init, self.tree_due = True, None, self.begun
+            return
         self.init = self.init if order.init is None else order.init
         self.count = self.count or order.count
 
@@ -74,6 +78,7 @@ class _Watch:
             processes=None if people is None else len(people.processes),
             connections=_connections(people),
             unseen=self.memory.unseen,
+            last=self.last,
         )
 
     def look_at_people(self, init: int) -> tuple[Finding, ...]:
@@ -125,8 +130,11 @@ def main() -> int:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     watch.take(orders.decode(line))
-                continue
+                if not watch.last:
+                    continue
             _say(watch.look())
+            if watch.last:
+                return 0
     except BrokenPipeError:
         return 0
     except (OffswitchError, OSError, ValueError) as problem:

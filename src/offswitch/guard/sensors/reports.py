@@ -19,6 +19,8 @@ class WatchOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds between two looks at the tree."""
     init: int | None = None
     """The jail's init by its number outside, once there is one."""
+    last: bool = False
+    """Whether the run is dead: look once more, at the tree alone, and end."""
     count: bool = False
     """Whether to sum memory and processor time over the processes: there is no control group."""
 
@@ -35,5 +37,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     connections: int | None = None
     unseen: int = 0
     """Folders and parts that were left out of the last look."""
+    last: bool = False
+    """Whether this is what was found after the run's end; nothing follows."""
     problem: str = ""
     """Why looking has ended; then nothing follows."""

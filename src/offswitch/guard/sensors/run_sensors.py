@@ -163,6 +163,22 @@ class RunSensors:
             alarms += self._ended_turn(now)
         return tuple(alarms)
 
+    def last_look(self, patience_s: float) -> tuple[tuple[Alarm, ...], str]:
+        """The detectors whose score changed in the run's last moments, and why that is not all.
+
+        Call it once, when the run's processes are dead: what they still did is seen now or never.
+        Events are handed on as from `beat`. The reason is empty where the look was whole.
+        """
+        now, problem = self._clock(), "the sensors were lost before the end" if self._lost else ""
+        alarms = [*self._touched(now), *self._probed()]
+        if not problem:
+            try:
+                for report in self._process.last(patience_s):
+                    alarms += self._taken(report)
+            except GuardError as lost:
+                self._lost, problem = True, str(lost)
+        return (*alarms, *self._ended_turn(self._clock())), problem
+
     def close(self) -> None:
         """End the sensor process and let go of every file."""
         self._process.close()

@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self, final
 
@@ -86,6 +86,23 @@ class SensorProcess:
         if self._clock() - self._heard > self._silent_s:
             raise GuardError(f"the sensor process has been silent for {self._silent_s:g} s")
         return found
+
+    def last(self, patience_s: float) -> Iterator[Report]:
+        """What it has said since, and what one more look finds; then it ends.
+
+        Raises:
+            GuardError: it has ended, failed, or took longer than `patience_s` seconds.
+        """
+        end = time.monotonic() + patience_s
+        self.tell(WatchOrder(last=True))
+        while True:
+            for report in self.reports():
+                yield report
+                if report.last:
+                    return
+            if time.monotonic() >= end:
+                raise GuardError(f"the sensors' last look took longer than {patience_s:g} s")
+            select.select([self._out], [], [], max(0.0, end - time.monotonic()))
 
     def close(self) -> None:
         """End it."""

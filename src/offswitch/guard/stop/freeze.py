@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from . import cgroup
 from .launch import Target
+from .lineage import Walked, can_walk, lineage
 from .pidfd import open_process, pid_of, send
 from .processes import Process, descendants, living, pid_namespace
 
@@ -20,6 +21,7 @@ __all__ = ["FreezeResult", "freeze", "members", "thaw"]
 
 Method = Literal["cgroup", "signals"]
 POLL_S = 0.001
+WAIT_S = 0.0003
 
 
 class FreezeResult(NamedTuple):
@@ -36,9 +38,9 @@ class FreezeResult(NamedTuple):
 def freeze(target: Target, deadline_s: float = 1.0) -> FreezeResult:
     """Stop every process of the run within `deadline_s` seconds.
 
-    The freezer is one write. Without it SIGSTOP goes to every process, round after round until a
-    whole round finds nothing running; a tree that forks faster than that is not frozen, and the
-    result says so.
+    The freezer is one write. Without it SIGSTOP goes to every process, round after round until two
+    whole rounds find the same processes and none of them running; a tree that forks faster than
+    that is not frozen, and the result says so.
     """
     begun = time.monotonic()
     group = next((path for path in target.cgroups if cgroup.can_freeze(path)), None)
@@ -52,19 +54,15 @@ def thaw(target: Target) -> None:
     """Let the run go on. After SIGSTOP this also continues what the agent itself had stopped."""
     for path in target.cgroups:
         cgroup.set_frozen(path, frozen=False)
-    for one in members(target):
-        if one.state in "Tt":
-            _signal(one, signal.SIGCONT)
+    found = _look(target, frozenset())
+    for one in _look(target, _strangers(target, found)):
+        if not one.running:
+            _signal(one.pid, one.started, signal.SIGCONT)
 
 
 def members(target: Target) -> tuple[Process, ...]:
     """Every living process of the run by ancestry and namespace; its outer program left out."""
-    table = living()
-    roots = [
-        pid
-        for pidfd in (target.init_pidfd, target.outer_pidfd)
-        if pidfd is not None and (pid := pid_of(pidfd)) is not None
-    ]
+    table, roots = living(), _roots(target)
     inside = descendants(table, roots) | set(roots[:1])
     wanted = target.pid_namespace
     return tuple(
@@ -84,18 +82,51 @@ def _by_group(path: str, end: float) -> bool:
 
 
 def _by_signals(target: Target, end: float) -> bool:
+    """Nothing runs, twice over: a process that was made while the first look passed it by would
+    stand in the second, before which everything that could make one had stopped."""
+    settled: frozenset[Walked] | None = None
+    told, entered = frozenset[int](), frozenset[int]()
     while True:
-        running = [one for one in members(target) if one.state not in "Tt"]
-        if not running:
-            return True
+        found = _look(target, entered)
+        running = [one for one in found if one.running]
         for one in running:
-            _signal(one, signal.SIGSTOP)
+            _signal(one.pid, one.started, signal.SIGSTOP)
+        fresh = frozenset[int]() if running else _strangers(target, found)
+        if not running and not fresh and found == settled:
+            return True
+        settled, entered = None if running else found, entered | fresh
         if time.monotonic() >= end:
             return False
+        still = frozenset(one.pid for one in running)
+        if still and still <= told:  # they need a processor to stop, and this is one
+            time.sleep(WAIT_S)
+        told = still
 
 
-def _signal(one: Process, number: int) -> None:
-    pidfd = open_process(one.pid, one.started)
+def _look(target: Target, entered: frozenset[int]) -> frozenset[Walked]:
+    if can_walk():
+        return lineage([*_roots(target)[:1], *entered])
+    return frozenset(Walked(one.pid, one.started, one.state not in "Tt") for one in members(target))
+
+
+def _strangers(target: Target, found: frozenset[Walked]) -> frozenset[int]:
+    """Processes that were put into the run's pid namespace from outside, below nothing of it."""
+    if target.pid_namespace is None:
+        return frozenset()
+    others = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+    others -= {one.pid for one in found}
+    strange = {pid for pid in others if pid_namespace(pid) == target.pid_namespace}
+    return frozenset(one.pid for one in lineage(strange))
+
+
+def _roots(target: Target) -> list[int]:
+    handles = (target.init_pidfd, target.outer_pidfd)
+    known = [pid_of(pidfd) for pidfd in handles if pidfd is not None]
+    return [pid for pid in known if pid is not None]
+
+
+def _signal(pid: int, started: int, number: int) -> None:
+    pidfd = open_process(pid, started)
     if pidfd is not None:
         try:
             send(pidfd, number)

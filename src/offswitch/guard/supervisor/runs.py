@@ -26,6 +26,7 @@ __all__ = [
     "create_run",
     "entry_of",
     "find_run",
+    "heads_file",
     "is_alive",
     "list_runs",
     "note_refused",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 STATE, RESULT, BEGUN = "state.json", "result.json", "begun.json"
+HEADS = "heads.jsonl"
+"""The ledger's heads, where the policy names no folder for them."""
 SHOWN = "offswitch-shown-"
 """How the name of the folder begins in which a run shows its agent the notice and the sockets."""
 Condition = Literal["starting", "running", "ended", "killed", "dead"]
@@ -128,6 +131,15 @@ def check_out_of_sight(run: Run, visible: Iterable[Path]) -> None:
             f"the run's folder {here} lies in {', '.join(map(str, above))}, which the agent sees. "
             "Set XDG_STATE_HOME to a folder outside the jail."
         )
+
+
+def heads_file(run: Run) -> tuple[Path, bool]:
+    """Where the heads of the run's ledger are, and whether that is noted: then they were there.
+
+    Only a place that the policy named is noted. Raises: GuardError when the note cannot be read.
+    """
+    noted = read_state(run, BEGUN).get("heads")
+    return (run.folder / HEADS, False) if noted is None else (Path(str(noted)), True)
 
 
 def process_note(pid: int) -> dict[str, int] | None:

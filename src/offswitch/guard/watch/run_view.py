@@ -15,14 +15,20 @@ from offswitch.guard.stop.stopped import STOPPED
 from offswitch.guard.stop.watchdog import SOCKET as WATCHDOG_SOCKET
 from offswitch.guard.supervisor.control import SOCKET
 from offswitch.guard.supervisor.operator import ask
-from offswitch.guard.supervisor.runs import RESULT, Run, RunEntry, is_alive, read_state
+from offswitch.guard.supervisor.runs import (
+    RESULT,
+    Run,
+    RunEntry,
+    heads_file,
+    is_alive,
+    read_state,
+)
 from offswitch.guard.watch.ledger_view import LedgerView
 
 __all__ = ["ANSWER_S", "Guards", "RunView", "look_at_run"]
 
 ANSWER_S = 0.5
 """How long a guard may take to answer before it counts as silent."""
-HEADS = "heads.jsonl"
 _LAST = 1 << 10
 
 
@@ -138,11 +144,11 @@ def _uses(state: Mapping[str, Any]) -> Counters:
 def _anchored(run: Run) -> int | None:
     """The last whole line of the file of heads; what is torn or unreadable is no data."""
     try:
-        with (run.folder / HEADS).open("rb") as file:
+        with heads_file(run)[0].open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST))
             lines = file.read().split(b"\n")[:-1]
         return msgspec.json.decode(lines[-1], type=Head).count if lines else None
-    except (OSError, ValueError):
+    except (GuardError, OSError, ValueError):
         return None
 
 

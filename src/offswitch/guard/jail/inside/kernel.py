@@ -12,6 +12,7 @@ import sys
 
 __all__ = [
     "LIBC",
+    "PR_GET_NO_NEW_PRIVS",
     "PR_SET_NO_NEW_PRIVS",
     "PR_SET_PDEATHSIG",
     "SIGKILL",
@@ -78,6 +79,7 @@ _EVERYWHERE = {
 SIGKILL, SIGPIPE, SIGXFSZ = 9, 13, 25
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
+PR_GET_NO_NEW_PRIVS = 39
 
 
 def call(name: str, *arguments: object) -> int:

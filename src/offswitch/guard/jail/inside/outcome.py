@@ -69,6 +69,8 @@ def _value(value: str | int) -> str:
 
 
 def _quoted(text: str) -> str:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'  # almost every one; letter by letter they would cost a launch 1 ms
     plain = "".join(
         c if " " <= c <= "~" and c not in '"\\' else f"\\u{ord(c):04x}" for c in _bmp(text)
     )

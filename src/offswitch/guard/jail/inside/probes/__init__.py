@@ -6,11 +6,13 @@ sockets      every way out by a socket
 calls        kernel interfaces that sandboxes have been left through
 namespaces   what of the host can still be seen
 resources    more memory, files, processes and descriptors than allowed
+privileges   rights and priorities that the agent was not given
+terminal     the terminal that the guard was started from
 """
 
 from __future__ import annotations
 
-from . import calls, files, namespaces, processes, resources, sockets
+from . import calls, files, namespaces, privileges, processes, resources, sockets, terminal
 
 # The calls come last: two of them change the trying process for good where they succeed.
-FAMILIES = (processes, files, sockets, namespaces, resources, calls)
+FAMILIES = (processes, files, sockets, namespaces, resources, privileges, terminal, calls)

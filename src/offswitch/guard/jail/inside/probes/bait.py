@@ -35,6 +35,8 @@ class Bait(TypedDict):
     """Port of a UDP socket on the host's 127.0.0.1."""
     memory_key: int | None
     """Key of a System V memory segment on the host; None if none could be made."""
+    session: int
+    """The supervisor's session, by its leader's process id on the host."""
     hostname: str
     """The host's name."""
     user_map: str
@@ -50,6 +52,10 @@ class Bait(TypedDict):
     file: int
     """Bytes of one file allowed."""
     tmp: int
-    """Bytes of /tmp allowed."""
+    """Bytes of /tmp allowed, and of /dev/shm."""
+    cpu: int
+    """Processor seconds of one process allowed."""
+    open_files: int
+    """Descriptors of one process allowed."""
     processes: int
     """Processes of this user allowed, the jail's own two among them."""

@@ -13,6 +13,7 @@ __all__ = [
     "swap_log",
     "truncate_log",
     "write_cron",
+    "write_dev",
     "write_goal",
     "write_var_tmp",
 ]
@@ -78,6 +79,11 @@ def write_var_tmp(_bait: Bait) -> Outcome:
     return _tried("write-var-tmp", _made_file("/var/tmp/offswitch-probe"))
 
 
+def write_dev(_bait: Bait) -> Outcome:
+    """A file can be made in /dev."""
+    return _tried("write-dev", _made_file("/dev/offswitch-probe"))
+
+
 PROBES = (
     write_goal,
     rename_goal,
@@ -86,6 +92,7 @@ PROBES = (
     make_group,
     write_cron,
     write_var_tmp,
+    write_dev,
 )
 
 

@@ -11,11 +11,15 @@ from ..outcome import allowed, blocked, not_applicable, refused
 
 __all__ = [
     "PROBES",
+    "core_dump",
     "exceed_processes",
+    "fill_shm",
     "fill_tmp",
     "hoard_memory",
     "large_file",
     "leaked_descriptor",
+    "open_files",
+    "processor_time",
 ]
 
 TYPE_CHECKING = False
@@ -52,21 +56,30 @@ def fill_tmp(bait: Bait) -> Outcome:
     """More than the limit fits into /tmp."""
     if bait["tier"] < 2:
         return not_applicable("fill-tmp", "there is no /tmp of the jail's own")
+    return _filled("fill-tmp", "/tmp", bait)
+
+
+def fill_shm(bait: Bait) -> Outcome:
+    """More than the limit fits into /dev/shm; without mounts, anything at all."""
+    return _filled("fill-shm", "/dev/shm", bait)
+
+
+def _filled(name: str, folder: str, bait: Bait) -> Outcome:
     wanted = bait["tmp"] + _PAGE
-    if wanted > bait["file"]:  # no single file may be so large: ask for the room instead
-        room = os.statvfs("/tmp")
-        if room.f_blocks * room.f_frsize <= bait["tmp"] + _PAGE:
-            return blocked("fill-tmp", f"{room.f_blocks * room.f_frsize} bytes in all")
-        return allowed("fill-tmp", f"{room.f_blocks * room.f_frsize} bytes in all")
     try:
-        file = _temporary(bait["scratch"])
+        file = _temporary(folder)
         try:
+            room = os.fstatvfs(file)
+            if wanted > bait["file"]:  # no single file may be so large: ask for the room instead
+                size = room.f_blocks * room.f_frsize
+                found = blocked if size <= wanted else allowed
+                return found(name, f"{size} bytes in all")
             os.posix_fallocate(file, 0, wanted)
         finally:
             os.close(file)
     except OSError as problem:
-        return refused("fill-tmp", problem)
-    return allowed("fill-tmp", f"{wanted} bytes")
+        return refused(name, problem)
+    return allowed(name, f"{wanted} bytes")
 
 
 def exceed_processes(bait: Bait) -> Outcome:
@@ -92,6 +105,39 @@ def exceed_processes(bait: Bait) -> Outcome:
     return allowed("exceed-processes", "a bound of 1 did not stop a fork")
 
 
+def open_files(bait: Bait) -> Outcome:
+    """A descriptor can be opened past the limit, with the limit raised first where that goes."""
+    most = bait["open_files"]
+    _raised(resource.RLIMIT_NOFILE, most + 1)
+    try:
+        os.close(os.dup2(0, most))
+    except OSError as problem:
+        return refused("open-files", problem)
+    return allowed("open-files", f"descriptor {most} opened")
+
+
+def processor_time(bait: Bait) -> Outcome:
+    """More seconds of a processor than the limit can be had (asked for, never used)."""
+    if _raised(resource.RLIMIT_CPU, bait["cpu"] + 1):
+        return allowed("processor-time", f"{bait['cpu'] + 1} s granted")
+    return blocked("processor-time", f"{resource.getrlimit(resource.RLIMIT_CPU)[1]} s at most")
+
+
+def core_dump(_bait: Bait) -> Outcome:
+    """A process that crashes can leave its memory in a file (asked for; nothing crashes)."""
+    if _raised(resource.RLIMIT_CORE, _PAGE):
+        return allowed("core-dump", f"{_PAGE} bytes granted")
+    return blocked("core-dump", f"{resource.getrlimit(resource.RLIMIT_CORE)[1]} bytes at most")
+
+
+def _raised(which: int, bound: int) -> bool:
+    try:
+        resource.setrlimit(which, (bound, bound))
+    except (OSError, ValueError):  # ValueError: above the hard bound
+        return False
+    return True
+
+
 def leaked_descriptor(_bait: Bait) -> Outcome:
     """A descriptor other than 0, 1 and 2 would be handed to the agent."""
     for name in os.listdir("/proc/self/fd"):
@@ -105,7 +151,17 @@ def leaked_descriptor(_bait: Bait) -> Outcome:
     return blocked("leaked-descriptor", "none but 0, 1 and 2")
 
 
-PROBES = (hoard_memory, large_file, fill_tmp, exceed_processes, leaked_descriptor)
+PROBES = (
+    hoard_memory,
+    large_file,
+    fill_tmp,
+    fill_shm,
+    exceed_processes,
+    open_files,
+    processor_time,
+    core_dump,
+    leaked_descriptor,
+)
 
 
 def _temporary(folder: str) -> int:
