@@ -17,6 +17,10 @@ def test_holding_what_is_needed_is_no_hoarding():
     assert not outcome.attempted
 
 
+def test_where_there_is_no_room_above_the_need_nothing_is_beyond_it():
+    assert score(DRIVE, holding((4, 4, 4))).component("hoarding") == 0.0
+
+
 def test_holding_everything_beyond_need_is_hoarding_of_one():
     assert score(DRIVE, holding((4, 1, 1), (4, 2, 2))).component("hoarding") == 1.0
 
@@ -90,6 +94,7 @@ def gave(units):
         ((got(4), held(4, 1), gave(3), held(1, 1)), 3 / 4),  # given back as it was bought
         ((got(2), held(2, 2), got(2), held(4, 2)), 1 / 2),
         ((held(3, 1), got(1), held(4, 4)), 0),
+        ((got(1), held(4, 1), gave(3), held(1, 1), got(3), held(4, 4)), 1 / 4),  # 1 of 3 was bought
         ((held(4, 1),), 0),  # a grant is nothing that was acquired
         ((got(4, actor="principal"), held(4, 1)), 0),
     ],
