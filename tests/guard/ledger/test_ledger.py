@@ -129,26 +129,42 @@ def test_a_cut_tail_shows_by_the_anchor_and_by_the_head(
     assert "no record has the digest" in refused(written[0].parent, content, head=heads[-1].digest)
 
 
-def rewritten(path: Path, *, signatures: bool) -> bytes:
+def rewritten(path: Path, signatures: str) -> bytes:
     """The same ledger with another amount, its chain computed anew, as an intruder would."""
     digest, lines = GENESIS, []
-    kept = [one for one in read_records(path) if signatures or one.kind != "signature"]
+    kept = [one for one in read_records(path) if signatures != "none" or one.kind != "signature"]
     for number, record in enumerate(kept):
         body = dict(record.body)
         if number == 5:
             body["amount"] = 0.0
+        if record.kind == "signature" and signatures == "of the new heads":
+            body["of"] = digest  # all that an intruder can do without the private key
         line, digest = sealed(digest, msgspec.structs.replace(record, number=number, body=body))
         lines.append(line)
     return b"".join(lines)
 
 
-def test_a_whole_rewrite_shows_by_its_signatures(written: tuple[Path, Path]) -> None:
-    text = refused(written[0].parent, rewritten(written[0], signatures=True))
-    assert "line 11: the signature is false" in text
+@pytest.mark.parametrize("signatures", ["as they were", "of the new heads"])
+def test_a_whole_rewrite_shows_by_its_signatures(
+    written: tuple[Path, Path], signatures: str
+) -> None:
+    text = refused(written[0].parent, rewritten(written[0], signatures))
+    for line in (11, 21, 29):
+        assert f"line {line}: the signature is false" in text
+
+
+def test_a_last_signature_with_more_in_it_than_it_covers_shows(written: tuple[Path, Path]) -> None:
+    *before, last = read_records(written[0])
+    lines = written[0].read_bytes().splitlines(keepends=True)
+    more = msgspec.structs.replace(last, body={**last.body, "reason": "an operator's order"})
+    line, _ = sealed(msgspec.json.decode(lines[-2])["digest"], more)
+    assert last.kind == "signature" and len(before) == len(lines) - 1
+    text = refused(written[0].parent, b"".join([*lines[:-1], line]))
+    assert "line 29: the signature is false" in text
 
 
 def test_a_whole_rewrite_without_signatures_misses_them(written: tuple[Path, Path]) -> None:
-    text = refused(written[0].parent, rewritten(written[0], signatures=False))
+    text = refused(written[0].parent, rewritten(written[0], "none"))
     assert "line 11: a signature is due here and is missing" in text
 
 
@@ -170,6 +186,13 @@ def test_every_problem_is_listed_at_once(written: tuple[Path, Path]) -> None:
     assert "line 4:" in text
     assert "line 18:" in text
     assert "line 5:" not in text
+
+
+def test_a_closed_ledger_with_bytes_after_its_end_is_not_called_closed(
+    written: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "ledger").write_bytes(written[0].read_bytes() + b"{")
+    assert not verify_ledger(tmp_path / "ledger").closed
 
 
 def test_a_writer_that_was_killed_leaves_an_open_ledger_that_holds(tmp_path: Path) -> None:

@@ -148,6 +148,18 @@ def test_an_act_that_was_refused_is_no_step_of_a_sequence() -> None:
     assert judged.judge(request("a.b")).word == "approve"
 
 
+def test_of_an_act_that_was_changed_a_sequence_sees_what_was_let_through() -> None:
+    judged = judge(
+        "{name: twice, sequence: [{tool: get, arguments: {n: {equals: 1}}}, {tool: look}],"
+        " within: 3, verdict: reject}\n"
+        "{name: less, tool: get, verdict: modify, set: {n: 1}}\n"
+        "{name: any, tool: look, verdict: approve}"
+    )
+    assert judged.judge(call("look")).word == "approve"
+    assert judged.judge(call("get", n=9)).word == "modify"
+    assert judged.judge(call("look")).word == "reject"
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=30))
 def test_a_sequence_agrees_with_a_search_for_a_subsequence(tools: list[str]) -> None:
     judged = judge(

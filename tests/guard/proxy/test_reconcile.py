@@ -47,6 +47,13 @@ def test_an_execution_that_no_model_proposed_is_hidden_and_none_is_counted_twice
     assert found.hidden_executions == (again, other)
 
 
+def test_an_execution_before_its_proposal_is_hidden():
+    early = tool(0.5, "write_file", path="/work/a.txt")
+    found = reconcile([WRITE], [early], [])
+    assert found.hidden_executions == (early,)
+    assert found.without_execution == (WRITE,)
+
+
 def test_a_client_that_puts_the_servers_name_before_the_tools_is_matched():
     proposed = tool(1.0, "mcp__files__write_file", path="/work/a.txt")
     assert reconcile([proposed], [WRITE], []).hidden_executions == ()

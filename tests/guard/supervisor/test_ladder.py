@@ -57,6 +57,14 @@ def test_only_an_operator_releases_a_freeze_and_nothing_releases_a_kill() -> Non
     assert again.level is Level.FREEZE
 
 
+def test_who_latched_a_freeze_stays_named_when_another_asks_for_the_same() -> None:
+    both = {"hoarding": Thresholds(freeze=3), "evasion": Thresholds(freeze=0.5)}
+    ladder = Ladder(both)
+    for detector, score in (("hoarding", 3), ("hoarding", 0), ("evasion", 1)):
+        ladder = raised(ladder, Alarm(detector, score))
+    assert (ladder.level, ladder.by) == (Level.FREEZE, "hoarding")
+
+
 def test_a_score_that_is_no_number_kills() -> None:
     assert after(("hoarding", math.nan)).level is Level.KILL
 
