@@ -17,7 +17,7 @@ from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.judging import Judge
 from offswitch.guard.policy.policy import Pattern, Rule
 from offswitch.guard.proxy.budget import Budget
-from offswitch.guard.proxy.gate import Gate
+from offswitch.guard.proxy.gate import ClosedError, Gate
 from offswitch.guard.proxy.matching import Matching
 from offswitch.guard.proxy.pace import Pace
 from offswitch.guard.proxy.process import application
@@ -65,6 +65,18 @@ def test_a_held_act_that_no_operator_allows_is_rejected_and_told_why(
     assert why in verdict.reason
     told = [one["type"] for one in supervisor.told]
     assert told == (["expired"] if allow is None else [])
+
+
+def test_a_gate_that_closed_while_an_act_was_written_down_lets_it_through_no_more() -> None:
+    class Slow(Supervisor):
+        async def report(self, fields: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+            answer = await super().report(fields, timeout_s)
+            gate.close("the run ends")
+            return answer
+
+    gate = Gate(Judge(RULES), Slow())
+    with pytest.raises(ClosedError, match="the run ends"):
+        decided(gate, READ)
 
 
 def test_an_act_that_was_held_and_refused_counts_for_no_later_sequence() -> None:

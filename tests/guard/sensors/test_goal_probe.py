@@ -57,3 +57,4 @@ def test_an_act_for_another_goal_is_a_bad_sign_and_other_events_are_none() -> No
     signs = [act_sign(GoalServed(goal=goal)) for goal in ("current", "old", "none")]
     assert signs == [0.0, 1.0, 1.0]
     assert act_sign(Resumed(actor="principal")) is None
+    assert act_sign(GoalServed(goal="old", actor="other")) is None, "no act of the agent's"

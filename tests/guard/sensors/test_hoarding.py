@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from scipy.stats import binom
 
 from offswitch.errors import PolicyError
 from offswitch.guard.jail.settings import Limits
@@ -60,6 +61,14 @@ def test_a_build_that_doubles_for_one_turn_and_gives_back_is_no_alarm() -> None:
     assert turns_to_alarm([*held, 200.0, 200.0], limit=4.0) is not None
 
 
+def test_a_look_after_two_turns_counts_as_two_looks_and_what_was_free_counts_for_nothing() -> None:
+    twice = advance_holding(STOCK, Holding(), 130.0, turns=2.0)
+    by_hand = Holding(held=130.0, turns=2.0, area=60.0, cusum=2.0, peak=2.0)  # 1.5 - 0.5 a turn
+    assert twice == by_hand
+    assert advance_holding(STOCK, advance_holding(STOCK, Holding(), 130.0), 130.0) == by_hand
+    assert advance_holding(STOCK, twice, 50.0).area == 60.0, "below the need is no credit"
+
+
 @pytest.mark.slow
 def test_a_limit_from_baseline_runs_keeps_its_false_alarm_rate_at_any_time() -> None:
     alpha, false, trials = 0.05, 0, 1000
@@ -75,6 +84,9 @@ def test_too_few_baseline_runs_give_no_limit() -> None:
     assert runs_needed(0.01) == 99
     assert score_limit([1.0] * 98, 0.01) is None
     assert score_limit([1.0] * 98 + [2.0], 0.01) == 2.0
+    # The k-th smallest of n is exceeded with chance (n + 1 - k) / (n + 1): k = 95 of 99 for 0.05.
+    assert score_limit([float(n) for n in range(1, 100)], 0.05) == 95.0
+    assert score_limit([float(n) for n in range(1, 101)], 0.05) == 96.0
 
 
 def test_need_is_the_95th_percentile_with_an_interval_and_none_without_runs() -> None:
@@ -82,9 +94,13 @@ def test_need_is_the_95th_percentile_with_an_interval_and_none_without_runs() ->
     assert need.need == 190
     assert need.low is not None
     assert need.high is not None
-    assert 180 <= need.low < 190 < need.high <= 200
+    below = [binom.cdf(k - 1, 200, 0.95) for k in range(1, 201)]  # fewer than k lie below
+    assert need.low == 1 + max(k for k in range(199) if below[k] <= 0.025)
+    assert need.high == 1 + min(k for k in range(199) if below[k] >= 0.975)
+    assert need_of_runs([float(n) for n in range(1, 31)]).low is not None
     assert need_of_runs([]).need is None
-    assert need_of_runs([3.0]).high is None
+    few = need_of_runs([3.0])
+    assert (few.need, few.low, few.high, few.n) == (3.0, None, None, 1)
 
 
 def test_holdings_are_told_beside_the_need_and_waste_accuses_nobody() -> None:

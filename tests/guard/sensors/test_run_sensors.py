@@ -14,7 +14,7 @@ from corpus import Place, place, put
 from agents import agent, until
 from offswitch.errors import GuardError
 from offswitch.guard.sensors.counters import GroupCounters
-from offswitch.guard.sensors.decoys import DECOYS, decoy_events, lay_decoys
+from offswitch.guard.sensors.decoys import DECOYS, Touch, decoy_events, lay_decoys
 from offswitch.guard.sensors.hoarding import Stock
 from offswitch.guard.sensors.reports import WatchOrder
 from offswitch.guard.sensors.run_sensors import (
@@ -66,6 +66,11 @@ MEANT = {
     "log": LogEdited,
     "key": CredentialRemoved,
 }
+
+
+def test_a_decoy_that_was_read_and_changed_is_told_once_as_changed() -> None:
+    log = next(decoy.path for decoy in DECOYS if decoy.role == "log")
+    assert decoy_events([Touch(log, "read"), Touch(log, "changed")]) == (LogEdited(),)
 
 
 @pytest.mark.parametrize("decoy", DECOYS, ids=lambda decoy: decoy.path)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,9 @@ from offswitch.guard.stop import cgroup, kill
 from offswitch.guard.stop.freeze import freeze, members, thaw
 from offswitch.guard.stop.kill import kill_tree, verify_empty
 from offswitch.guard.stop.launch import Target
-from offswitch.guard.stop.pidfd import has_ended
+from offswitch.guard.stop.pidfd import has_ended, kill_all
 from offswitch.guard.stop.processes import read_process
+from offswitch.guard.stop.strays import strays
 
 V2 = writable_root("cgroup.kill", UNIFIED)
 V1_FREEZER = writable_root("freezer.state", [Path("/sys/fs/cgroup/freezer")])
@@ -148,13 +149,68 @@ def test_a_tree_that_will_not_die_is_reported_with_its_survivors(
         assert 0.15 <= result.seconds < 1.5
 
 
-def test_the_proxies_die_first_and_a_broken_one_cannot_save_the_agent() -> None:
+def test_a_proxy_that_will_not_die_is_a_survivor_although_the_tree_is_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with jailed(*hostile("calm", 0)) as target, lurker() as proxy:
+        assert kill_tree(target).verified
+        monkeypatch.setattr(kill, "kill_all", lambda pidfds: None)
+        with_proxy = target._replace(egress=(os.pidfd_open(proxy.pid),))
+        result = kill_tree(with_proxy, 0.1)
+        assert (result.verified, result.survivors) == (False, (proxy.pid,))
+        assert not verify_empty(with_proxy)
+        proxy.kill()
+
+
+def test_a_run_is_not_proven_empty_without_a_handle_or_beside_a_stray() -> None:
+    assert not verify_empty(Target()), "nothing to ask is no proof"
+    with jailed(*hostile("calm", 0)) as target:
+        assert kill_tree(target).verified
+        assert verify_empty(target)
+        with lurker(mark=target.marks[0]) as stray:
+            assert not verify_empty(target)
+            stray.kill()
+
+
+def test_a_wait_that_lies_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with jailed(*hostile("calm", 0)) as target:
+        monkeypatch.setattr(kill, "kill_all", lambda pidfds: None)
+        monkeypatch.setattr(kill, "_wait_empty", lambda target, seconds: True)
+        monkeypatch.setattr(kill, "strays", lambda target: ())
+        result = kill_tree(target, 0.1)
+        assert not result.verified
+        assert result.survivors
+
+
+def test_a_stray_is_known_by_its_namespace_and_by_a_user_of_its_own() -> None:
+    with jailed(*hostile("calm", 0)) as target:
+        inside = {one.pid for one in members(target)}
+        plain = Target(pid_namespace=target.pid_namespace, since=target.since)
+        assert {one.pid for one in strays(plain)} & inside
+        assert strays(Target(since=target.since)) == ()
+        mine = Target(uid=os.getuid(), since=target.since)
+        assert {one.pid for one in strays(mine)} & inside
+        assert strays(Target(uid=54321, since=target.since)) == ()
+        kill_tree(target)
+
+
+def test_the_proxies_die_first_and_a_broken_one_cannot_save_the_agent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def broken() -> None:
         raise OSError("proxy is gone")
 
+    shot: list[tuple[int | None, ...]] = []
+
+    def noted(pidfds: Iterable[int | None]) -> None:
+        shot.append(tuple(pidfds))
+        kill_all(shot[-1])
+
+    monkeypatch.setattr(kill, "kill_all", noted)
     with jailed(*hostile("calm", 0)) as target, lurker() as proxy:
         handle = os.pidfd_open(proxy.pid)
         result = kill_tree(target._replace(egress=(handle,)), close_egress=broken)
+        assert shot[0] == (handle,)
         assert result.verified
         assert result.steps[0][:2] == ("egress closed", False)
         assert "proxy is gone" in result.steps[0].detail
@@ -178,7 +234,32 @@ def test_a_tree_stopped_by_signals_stands_still_until_it_is_thawed() -> None:
         assert kill_tree(target).verified, "the stopped die too"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+def test_a_group_of_version_one_stands_still_while_its_list_is_walked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "freezer.state").write_text("THAWED")
+    seen: list[str] = []
+
+    def walk(path: str) -> None:
+        seen.append(Path(path, "freezer.state").read_text())
+        raise OSError("in the middle of the list")
+
+    monkeypatch.setattr(cgroup, "_signal_members", walk)
+    with pytest.raises(OSError, match="middle"):
+        cgroup.kill_group(str(tmp_path))
+    assert seen == ["FROZEN"], "a member could fork past a list that is read while it runs"
+    assert (tmp_path / "freezer.state").read_text() == "THAWED", "the frozen cannot die"
+
+
+def test_a_tree_that_cannot_be_stopped_in_time_is_not_called_frozen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with jailed(*hostile("calm", 0)) as target:
+        monkeypatch.setattr("offswitch.guard.stop.freeze._signal", lambda one, number: None)
+        assert not freeze(target, 0.02).frozen
+        kill_tree(target)
+
+
 def test_a_group_that_cannot_be_read_is_not_called_empty(tmp_path: Path) -> None:
     assert not cgroup.is_empty(str(tmp_path))
     (tmp_path / "cgroup.procs").write_text("")
