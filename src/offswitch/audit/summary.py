@@ -105,8 +105,9 @@ def measured(
     clusters = len(set(sample.clusters))
     if clusters == 1 and sample.exact:
         return exact_measurement(
-            name, float(np.mean(sample.values)), n=len(sample.values), unit=unit, level=level
-        )
+            name, float(np.mean(sample.values)), n=len(sample.values), unit=unit, level=level,
+            missing=sample.missing,
+        )  # fmt: skip
     if clusters == 1 and unit == "probability" and set(sample.values) <= {0.0, 1.0}:
         return proportion_measurement(
             name, int(sum(sample.values)), len(sample.values), method="clopper-pearson",

@@ -12,9 +12,17 @@ EXACT = "exact"
 
 
 def exact_measurement(
-    name: str, value: float, *, n: int, unit: str = "probability", level: float = 0.95
+    name: str,
+    value: float,
+    *,
+    n: int,
+    unit: str = "probability",
+    level: float = 0.95,
+    missing: int = 0,
 ) -> Measurement:
     """A measurement whose interval is the number itself; `n` exact cells (or goals) are behind it.
+
+    `missing` counts those that should have been and are not.
 
     Exact of the cells that were enumerated, and of no others: a mean over worlds or goals that
     stand for more worlds or goals wants `cluster_measurement`.
@@ -31,5 +39,6 @@ def exact_measurement(
             "evaluated. Use no_data where there was none."
         )
     return Measurement(
-        name=name, estimate=value, low=value, high=value, level=level, n=n, unit=unit, method=EXACT
-    )
+        name=name, estimate=value, low=value, high=value, level=level, n=n, missing=missing,
+        unit=unit, method=EXACT,
+    )  # fmt: skip

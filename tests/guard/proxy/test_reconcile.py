@@ -8,8 +8,15 @@ from offswitch.guard.ledger.reading import read_records
 from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.policy import Policy, RoutePolicy
-from offswitch.guard.proxy.findings import HIDDEN, files_of, let_through, note_findings
+from offswitch.guard.proxy.findings import (
+    HIDDEN,
+    file_effects,
+    files_of,
+    let_through,
+    note_findings,
+)
 from offswitch.guard.proxy.reconcile import Effect, Timed, reconcile
+from offswitch.guard.sensors.workspace import snapshot_tree
 
 
 def tool(seconds: float, name: str, **arguments: Any) -> Timed:
@@ -68,6 +75,17 @@ def test_a_proposal_that_came_to_nothing_is_listed():
 def test_what_an_open_shell_explains_is_counted_apart():
     found = reconcile([tool(1.0, "bash", command="make")], [], [Effect(2.0, "program", "/bin/cc")])
     assert (found.explained, found.loosely_explained, found.hidden_effects) == (0, 1, ())
+
+
+def test_a_write_within_a_tick_of_the_kernels_clock_is_explained_by_the_proposal_before_it(
+    tmp_path: Path,
+):
+    empty = snapshot_tree(tmp_path)
+    (tmp_path / "a.txt").write_text("x")
+    written = (tmp_path / "a.txt").stat().st_ctime_ns / 1e9
+    for ahead, explained in ((0.009, 1), (0.5, 0)):  # the proposal's time less that of the file
+        effects = file_effects(empty, snapshot_tree(tmp_path), written + ahead - WRITE.seconds)
+        assert reconcile([WRITE], [], effects).explained == explained
 
 
 def act(source: str, word: str, number: int, **act: Any) -> dict[str, Any]:

@@ -28,6 +28,9 @@ __all__ = ["HIDDEN", "RECONCILED", "file_effects", "files_of", "let_through", "n
 
 RECONCILED, HIDDEN = "reconciled", "acts without a proposal"
 MOST_FILES = 50_000
+TICK_S = 0.01
+"""The longest tick that kernels are built with, seconds: so old a file's time may be at its birth,
+and a write that follows its proposal at once would else seem to come before it."""
 MOST_BYTES = 256 * 2**20
 """A longer ledger is not compared: it would have to be held in memory."""
 _SHOWN = 30
@@ -92,9 +95,13 @@ def let_through(records: Sequence[Record]) -> tuple[list[Timed], list[Timed], li
 
 
 def file_effects(before: TreeSnapshot, after: TreeSnapshot, opened: float) -> list[Effect]:
-    """Files created or modified; `opened` is the wall clock of the ledger's opening, seconds."""
+    """Files created or modified; `opened` is the wall clock of the ledger's opening, seconds.
+
+    Each at the latest that it can have been: files bear the time of the kernel's last tick.
+    """
+    late = TICK_S - opened
     return [
-        Effect(one.after.changed_ns / 1e9 - opened, "file", f"{WORK}/{shown_path(one.path)}")
+        Effect(one.after.changed_ns / 1e9 + late, "file", f"{WORK}/{shown_path(one.path)}")
         for one in changes(before, after)
         if one.after is not None and one.after.kind != "folder" and one.path not in _UNREAD
     ]
