@@ -1,21 +1,26 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from jails import LIMITS, entering, output, planned
+from jails import LIMITS, entering, folders, output, planned
 from msgspec.structs import replace
 
 from offswitch.errors import GuardError
 from offswitch.guard.jail import inside
 from offswitch.guard.jail.cgroups import run_group
+from offswitch.guard.jail.host import inspect_host
 from offswitch.guard.jail.inside.outcome import report_line
 from offswitch.guard.jail.launch import launch
+from offswitch.guard.jail.plan import plan_jail
+from offswitch.guard.jail.settings import JailPolicy
 
 
 def test_the_agent_gets_its_environment_folder_limits_and_nothing_else(monkeypatch):
@@ -52,6 +57,30 @@ def test_a_server_inside_listens_only_on_ports_the_policy_names():
     )
     with planned(("/usr/bin/python3", "-c", program), tcp_ports=(8080,)) as plan:
         assert output(plan)[0].split() == ["8080", "13"]
+
+
+def test_a_service_of_the_host_is_not_reached_through_a_folder_the_agent_may_read(open_folder):
+    """A read-only mount does not keep anybody from connecting to a socket in it."""
+    program = (
+        "import socket, sys\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: socket.socket(socket.AF_UNIX).connect(path); print('reached')\n"
+        "    except OSError as e: print(e.errno)\n"
+    )
+    (open_folder / "link").symlink_to(open_folder, target_is_directory=True)
+    given = str(open_folder / "link")
+    command = ("/usr/bin/python3", "-c", program, f"{given}/service", "/work/service")
+    with socket.socket(socket.AF_UNIX) as service, socket.socket(socket.AF_UNIX) as own:
+        service.bind(str(open_folder / "service"))
+        (open_folder / "service").chmod(0o666)
+        service.listen()
+        with folders() as (workspace, run_dir):
+            own.bind(f"{workspace}/service")
+            Path(workspace, "service").chmod(0o666)
+            own.listen()
+            asked = JailPolicy(workspace=workspace, read=(given,), limits=LIMITS)
+            text, code = output(plan_jail(asked, inspect_host(), command, run_dir))
+    assert (text.split(), code) == ([str(errno.ECONNREFUSED)] * 2, 0)
 
 
 def test_without_leave_no_agent_starts():

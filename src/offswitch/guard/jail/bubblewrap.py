@@ -18,6 +18,7 @@ __all__ = [
     "WORK",
     "bubblewrap_arguments",
     "bubblewrap_data",
+    "host_sockets",
     "prefix_of",
 ]
 
@@ -80,8 +81,33 @@ def bubblewrap_arguments(
     for name, path in sockets.items():
         arguments += ["--ro-bind", path, f"{INSIDE}/{name}"]
     arguments += ["--bind", str(Path(policy.workspace).resolve()), WORK, "--chdir", "/"]
+    arguments += _covered_sockets(policy, python)
     arguments += ["--remount-ro", "/", "--seccomp", str(JailFds.SECCOMP)]
     return (*arguments, "--info-fd", str(JailFds.INFO))
+
+
+def _covered_sockets(policy: JailPolicy, python: str) -> list[str]:
+    """The null device over every socket of the host in a folder that the agent sees: a read-only
+    mount keeps nobody from connecting to one."""
+    shown = [(path, path) for path in (*SYSTEM, *prefix_of(python), *policy.read)]
+    shown += [(path, path) for path in MERGED if not Path(path).is_symlink()]
+    sockets, covered = host_sockets(), set[str]()
+    for path, place in (*shown, (policy.workspace, WORK)):
+        real = Path(path).resolve()
+        below = (one.relative_to(real) for one in sockets if one.is_relative_to(real))
+        covered.update(str(Path(place, one)) for one in below)
+    return [word for place in sorted(covered) for word in ("--ro-bind", "/dev/null", place)]
+
+
+def host_sockets() -> frozenset[Path]:
+    """Where the host's unix sockets lie that somebody holds open, as far as they can be found.
+
+    Those of this network namespace, as the kernel lists them. CAVEAT: one that is made later, or
+    that a container made, is not among them.
+    """
+    with Path("/proc/net/unix").open(encoding="utf-8", errors="surrogateescape") as file:
+        names = {line.rstrip("\n").split(None, 7)[7] for line in file if line.count(" /")}
+    return frozenset(found for name in names if (found := Path(name).resolve()).is_socket())
 
 
 def _system_binds() -> list[str]:
