@@ -77,6 +77,15 @@ def test_what_a_program_leaves_behind_is_dead_when_its_run_has_ended(room: Path)
     assert not any(mine & _environment(pid) for pid in living.stdout.split())
 
 
+def test_an_alarm_that_moves_nothing_is_written_down(room: Path) -> None:
+    deep = "cd /work; for i in $(seq 205); do mkdir d; cd d; done; sleep 2"
+    done = guarded(room, deep)
+    alarms = [one.body for one in read_records(done.ledger) if one.kind == "alarm"]
+    assert [(one["what"], one["detector"], one["level"]) for one in alarms] == [
+        ("alarm", "opaque", "observe")
+    ]
+
+
 def test_a_run_that_takes_too_long_is_stopped_by_order_and_told_so(room: Path) -> None:
     done = guarded(room, "trap '' TERM; while :; do sleep 1; done", POLICY.replace("30s", "1s"))
     assert (done.result.reason, done.result.verified) == ("wall", True)

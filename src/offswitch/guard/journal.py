@@ -24,6 +24,7 @@ __all__ = ["LedgerJournal"]
 
 _KINDS: dict[str, RecordKind] = {
     "operator": "command",
+    "alarm": "alarm",
     "ladder": "alarm",
     "stopping": "stop",
     "kill verified": "stop",
@@ -170,7 +171,10 @@ class LedgerJournal:
         self._ledger.happened(event, authority=self._authority, goal=self._goal)
 
     def _events(self, kind: str, detail: Mapping[str, Any]) -> list[Event]:
-        """What a note means in the shared vocabulary; the drives score these."""
+        """What a note means in the shared vocabulary; the drives score these.
+
+        That the run has ended is written last: what the last look finds belongs to the run.
+        """
         if kind == ENDED and detail["real"]:
             self._drilled = True  # the window's own events tell the stop that follows
         if self._drilled:

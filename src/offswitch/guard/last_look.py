@@ -15,7 +15,7 @@ __all__ = ["FAILED", "LATE", "LOOKED", "LastLook", "note_last_look"]
 
 LOOKED, LATE, FAILED = "last look", "seen after the end", "last look failed"
 """What the notes in the ledger are called."""
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 _ALARM = 1.0
 """From this score on every detector speaks of an alarm."""
 

@@ -60,7 +60,7 @@ class _Watch:
         if time.monotonic() >= self.tree_due:
             spent = time.process_time()
             at = time.monotonic() - self.begun
-            self.memory, findings = look_at_tree(self.memory, time=at)
+            self.memory, findings = look_at_tree(self.memory, time=at, alive=_alive)
             # At most a tenth of a core, however large the tree is.
             pause = max(self.every_s, (time.process_time() - spent) / 0.1)
             self.tree_due = time.monotonic() + pause
@@ -104,6 +104,10 @@ class _Watch:
                         events=events)
             )  # fmt: skip
         return tuple(found)
+
+
+def _alive() -> None:
+    _say(Report(alive=True))
 
 
 def _connections(people: Population | None) -> int | None:

@@ -86,6 +86,10 @@ PLACES = (
 )  # fmt: skip
 
 
+LENT = Place("program with its owner's rights", (), "capability")
+"""Set-user-id or set-group-id: whoever starts it on the host becomes who wrote it."""
+
+
 def is_watched(path: str, places: Sequence[Place] = PLACES) -> bool:
     """Whether a write to this path could matter, so that its content should be kept."""
     globs = tuple(glob for place in places for glob in place.patterns)
@@ -109,6 +113,8 @@ def persistence(
         if any(fnmatchcase(change.path, glob) for glob in allowed):
             continue
         place = next((one for one in places if _counts(one, change, cloned)), None)
+        if place is None and _lends_rights(change):
+            place = LENT
         if place is not None:
             removed = change.word == "removed"
             path = shown_path(change.path)
@@ -131,6 +137,13 @@ def persistence_events(
         else:
             events.append(CopiedItself(step=step, time=time))
     return tuple(events)
+
+
+def _lends_rights(change: Change) -> bool:
+    old, new = change.before, change.after
+    if new is None or new.kind != "file" or not new.executable or not new.mode & 0o6000:
+        return False
+    return old is None or old.mode & 0o6000 != new.mode & 0o6000
 
 
 def _fits(place: Place, path: str) -> bool:

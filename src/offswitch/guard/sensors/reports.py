@@ -37,6 +37,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     connections: int | None = None
     unseen: int = 0
     """Folders and parts that were left out of the last look."""
+    alive: bool = False
+    """A sign of life in a look that takes long; nothing else is in it."""
     last: bool = False
     """Whether this is what was found after the run's end; nothing follows."""
     problem: str = ""

@@ -239,6 +239,8 @@ class RunSensors:
         return [alarm for report in reports for alarm in self._taken(report)]
 
     def _taken(self, report: Report) -> list[Alarm]:
+        if report.alive:
+            return []
         self.unseen = report.unseen
         if report.counters is not None:
             self._count(report.counters)

@@ -24,7 +24,7 @@ __all__ = [
 
 HASHED = 256 * 1024
 MOST_FILES = 200_000
-KEPT = 64 * 1024
+KEPT, MOST_KEPT = 64 * 1024, 64 * 1024 * 1024
 DEEPEST = 200
 Kind: TypeAlias = Literal["file", "folder", "link", "other"]
 
@@ -45,7 +45,9 @@ class FileSeen(NamedTuple):
     sha256: str | None = None
     """Of a plain file of at most `hashed` bytes, or of a link's text; None for all else."""
     content: bytes | None = None
-    """The file's own bytes where they were asked for and are at most 64 KiB."""
+    """The file's own bytes where they were asked for and are at most 64 KiB, of all 64 MiB."""
+    attributes: int = 0
+    """Bytes of the attributes that a user may set, names and values."""
 
     @property
     def executable(self) -> bool:
@@ -152,7 +154,7 @@ class _Look:
         self.old, self.wanted, self.unread = old, wanted, unread
         self.hashed, self.most = hashed, most
         self.files: dict[str, FileSeen] = {}
-        self.unseen = 0
+        self.unseen = self.kept = 0
 
     def folder(self, fd: int, below: str, depth: int = 0) -> None:
         with os.scandir(fd) as entries:
@@ -191,18 +193,35 @@ class _Look:
             status.st_mtime_ns, status.st_ctime_ns,
         )  # fmt: skip
         old, wanted = self.old.get(path), self.wanted(path)
-        same = old is not None and old._replace(sha256=None, content=None) == now
+        same = old is not None and old._replace(sha256=None, content=None, attributes=0) == now
         if old is not None and same and (not wanted or old.content is not None or now.size > KEPT):
+            self.kept += len(old.content or b"")
             return old
         if now.kind == "link":
             return now._replace(sha256=_link_hash(entry.name, fd))
+        if now.kind == "file":
+            now = now._replace(attributes=_attributes(entry.name, fd))
         if now.kind != "file" or now.size > self.hashed or path in self.unread:
             return now
         content = read_plain(entry.name, self.hashed, fd)
         if content is None:
             return now
-        kept = content if wanted and len(content) <= KEPT else None
+        # Beyond the bound on all of them a content is unknown, which never speaks for the agent.
+        wanted = wanted and len(content) <= KEPT and self.kept + len(content) <= MOST_KEPT
+        kept = content if wanted else None
+        self.kept += len(kept or b"")
         return now._replace(sha256=hashlib.sha256(content).hexdigest(), content=kept)
+
+
+def _attributes(name: str, folder: int) -> int:
+    """Bytes of a file's own attributes; what cannot be asked for is none."""
+    path = f"/proc/self/fd/{folder}/{name}"
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+        own = [one for one in names if one.startswith("user.")]
+        return sum(len(one) + len(os.getxattr(path, one, follow_symlinks=False)) for one in own)
+    except OSError:
+        return 0
 
 
 def _link_hash(name: str, folder: int) -> str | None:
@@ -221,7 +240,7 @@ def _kind(mode: int) -> Kind:
 
 
 def _differs(old: FileSeen, new: FileSeen) -> bool:
-    if (old.kind, old.mode) != (new.kind, new.mode):
+    if (old.kind, old.mode, old.attributes) != (new.kind, new.mode, new.attributes):
         return True
     if new.kind == "folder":
         return False

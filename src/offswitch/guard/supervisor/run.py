@@ -6,7 +6,9 @@ once a round of that thread, so a supervisor that is stuck anywhere is a supervi
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import math
 import os
 import select
 import socket
@@ -103,6 +105,7 @@ class _Supervisor:
         self.reason: Reason = "exited"
         self.detail = self.failure = ""
         self.exit_code: int | None = None
+        self.said_of: dict[str, float] = collections.defaultdict(float)
         self.ended_at: float | None = None
         self.stopping: Generator[None, None, ShutdownResult] | None = None
         self.result: RunResult | None = None
@@ -291,7 +294,17 @@ class _Supervisor:
                 self.ladder = raised(self.ladder, alarm)
                 if self.ladder.level != before:
                     self.climb(before, alarm)
+                else:
+                    self.observe(alarm)
                 self.levers.follow(self.ladder)
+
+    def observe(self, alarm: Alarm) -> None:
+        """Write an alarm down that moves nothing; again only where its score has doubled."""
+        if math.isfinite(alarm.score) and alarm.score >= max(1.0, 2 * self.said_of[alarm.detector]):
+            self.said_of[alarm.detector] = alarm.score
+            level = self.ladder.wanted[alarm.detector].name.lower()
+            told = {"level": level, "score": alarm.score, "evidence": alarm.evidence}
+            self.note("alarm", detector=alarm.detector, **told)
 
     def climb(self, before: Level, alarm: Alarm) -> None:
         level = self.ladder.level
