@@ -7,8 +7,9 @@ agent cannot know that it is none. They lie in one folder that version control i
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -62,19 +63,17 @@ def lay_decoys(workspace: str | os.PathLike[str], decoys: Iterable[Decoy] = DECO
     Raises:
         GuardError: something else of that name is there already, or cannot be made.
     """
-    root = Path(workspace)
-    owner, decoys = root.stat(), tuple(decoys)
+    root, decoys = Path(workspace), tuple(decoys)
+    ignore = Decoy(f"{FOLDER}/.gitignore", "log", "*\n")
     try:
-        _clear(root / FOLDER, {Path(decoy.path).name for decoy in decoys} | {".gitignore"})
-        (root / FOLDER).mkdir()
-        _give(root / FOLDER, owner)
-        ignore = Decoy(f"{FOLDER}/.gitignore", "log", "*\n")
-        for decoy in (*decoys, ignore):
-            path = root / decoy.path
-            with path.open("x", encoding="ascii") as file:
-                file.write(decoy.text)
-            path.chmod(0o755 if decoy.role == "switch" else 0o644)
-            _give(path, owner)
+        with _opened(root) as place:
+            owner = os.fstat(place)
+            _clear(place, {Path(one.path).name for one in (*decoys, ignore)})
+            os.mkdir(FOLDER, 0o755, dir_fd=place)
+            with _opened(FOLDER, place) as folder:
+                _give(folder, 0o755, owner)
+                for decoy in (*decoys, ignore):
+                    _lay(folder, decoy, owner)
     except OSError as problem:
         raise GuardError(
             f"cannot lay decoys in {root / FOLDER}: {problem.strerror}. Remove what is there, or "
@@ -82,15 +81,50 @@ def lay_decoys(workspace: str | os.PathLike[str], decoys: Iterable[Decoy] = DECO
         ) from problem
 
 
-def _clear(folder: Path, names: set[str]) -> None:
+# The workspace may belong to somebody who swaps names for links while root works in it, such as an
+# agent of another run: everything is done through open folders, and nothing through a link.
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str], place: int | None = None) -> Iterator[int]:
+    follow = os.O_NOFOLLOW if place is not None else 0
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | follow
+    fd = os.open(path, flags, dir_fd=place)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _lay(folder: int, decoy: Decoy, owner: os.stat_result) -> None:
+    name = Path(decoy.path).name
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(name, flags, 0o600, dir_fd=folder)
+    try:
+        os.write(fd, decoy.text.encode("ascii"))
+        _give(fd, 0o755 if decoy.role == "switch" else 0o644, owner)
+    finally:
+        os.close(fd)
+
+
+def _give(fd: int, mode: int, owner: os.stat_result) -> None:
+    os.fchmod(fd, mode)
+    if os.geteuid() == 0:
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+
+
+def _clear(place: int, names: set[str]) -> None:
     """Remove a folder that holds nothing but files of these names; leave any other as it is."""
-    if folder.is_symlink() or not folder.is_dir():
+    try:
+        with _opened(FOLDER, place) as folder:
+            found = list(os.scandir(folder))
+            if any(one.name not in names or one.is_dir(follow_symlinks=False) for one in found):
+                return
+            for one in found:
+                os.unlink(one.name, dir_fd=folder)
+    except OSError:  # not there, or no folder: making it says what it is
         return
-    found = list(os.scandir(folder))
-    if all(one.name in names and not one.is_dir(follow_symlinks=False) for one in found):
-        for one in found:
-            Path(one.path).unlink()
-        folder.rmdir()
+    os.rmdir(FOLDER, dir_fd=place)
 
 
 def touches_in(found: Iterable[Change], decoys: Iterable[Decoy] = DECOYS) -> tuple[Touch, ...]:
@@ -132,8 +166,3 @@ def _changed(decoy: Decoy, step: int, time: float | None) -> Event:
             return LogEdited(step=step, time=time)
         case "key":
             return CredentialRemoved(step=step, time=time, guards_stop=True)
-
-
-def _give(path: Path, owner: os.stat_result) -> None:
-    if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)

@@ -227,7 +227,7 @@ def _beside(path: Path) -> bytes:
     """What a name holds beside the content of its file: a link's text, a user's attributes."""
     try:
         if path.is_symlink():
-            return os.fsencode(os.readlink(path))
+            return os.fsencode(path.readlink())
         names = os.listxattr(path, follow_symlinks=False)
         own = [name for name in names if name.startswith("user.")]
         return b"".join(os.getxattr(path, name, follow_symlinks=False) for name in own)
