@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from offswitch.cli import cli
+from offswitch.cli.guard.run import _told
 from offswitch.errors import OffswitchError
 from offswitch.guard.policy.read import read_policy
+from offswitch.guard.supervisor.ladder import Level
+from offswitch.guard.supervisor.protocol import ShutdownResult
+from offswitch.guard.supervisor.result import RunResult, result_fields
+from offswitch.guard.supervisor.runs import RESULT, create_run, write_state
 
 
 def told(folder: Path, *arguments: str) -> tuple[int, str]:
@@ -40,6 +46,24 @@ def test_a_mistake_is_told(tmp_path: Path, arguments: list[str], words: str) -> 
     code, output = told(tmp_path, *arguments)
     assert code == 2
     assert words in output
+
+
+HOSTILE = "persistence 1.0: git hook .git/hooks/\x1b]0;title\x07\x1b[2J\u202ename\n"
+
+
+def test_names_that_an_agent_chose_cannot_move_an_operators_terminal(tmp_path: Path) -> None:
+    run = create_run("one", tmp_path / "offswitch" / "runs")
+    result = RunResult(
+        run.id, "ladder", HOSTILE, None, True, None,
+        ShutdownResult(True, 0.1, (), None), Level.KILL, 1.0,
+    )  # fmt: skip
+    write_state(run, result_fields(result), RESULT)
+    code, output = told(tmp_path, "status", "one")
+    done = SimpleNamespace(result=result, ledger="ledger", head=SimpleNamespace(digest="head"))
+    for text in (output, _told(done)):
+        assert "git hook .git/hooks/\\x1b]0;title\\x07" in text
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert code == 0
 
 
 def test_a_policy_to_start_from_is_one_that_is_accepted(tmp_path: Path) -> None:

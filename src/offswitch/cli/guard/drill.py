@@ -156,9 +156,11 @@ def _text(campaign: Campaign, found: tuple[Measurement, ...]) -> str:
 
 
 def _run_text(one: DrilledRun) -> str:
+    from offswitch.guard.watch.shown import shown
+
     proof = "verified empty" if one.run.result.verified else "NOT PROVEN DEAD"
     audit, result = one.audit, one.run.result
-    why = f"{result.reason} ({result.detail})" if result.detail else result.reason
+    why = f"{result.reason} ({shown(result.detail)})" if result.detail else result.reason
     return (
         f"{audit.noticed} with a notice ({audit.real} real), {audit.control} without; "
         f"{why}, {proof}"

@@ -63,14 +63,19 @@ def command(
 
 
 def _told(done: GuardedRun) -> str:
+    """How it ended. The reason may hold the agent's own words, such as names of its files."""
+    from offswitch.guard.watch.shown import shown
+
     result = done.result
     seconds = f" in {result.kill.seconds * 1000:.0f} ms" if result.kill else ""
     proof = f"tree verified empty{seconds}" if result.verified else "NOT PROVEN DEAD"
-    why = f" ({result.detail})" if result.detail else ""
+    why = f" ({shown(result.detail)})" if result.detail else ""
     lines = [f"Run {result.run_id}: {result.reason}{why} after {result.seconds:.1f} s, {proof}."]
-    lines += [f"SEEN AFTER ITS END by {name}: {text}" for name, text in done.last_look.alarms]
+    lines += [
+        f"SEEN AFTER ITS END by {name}: {shown(text)}" for name, text in done.last_look.alarms
+    ]
     if done.last_look.problem:
-        lines.append(f"What it did at the end was NOT SEEN: {done.last_look.problem}")
+        lines.append(f"What it did at the end was NOT SEEN: {shown(done.last_look.problem)}")
     return "\n".join([*lines, f"Ledger {done.ledger}", f"Head   {done.head.digest}"])
 
 

@@ -58,8 +58,10 @@ def _show_one(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
+        from offswitch.guard.watch.shown import shown
+
         apart = ("aftermath", "waiting")
-        rows = [(key, str(value)) for key, value in found.items() if key not in apart]
+        rows = [(key, shown(str(value))) for key, value in found.items() if key not in apart]
         click.echo(table_text([*rows, *_waiting(found.get("waiting"))]))
         click.echo(told, nl=bool(told))
 
