@@ -73,6 +73,30 @@ def test_modify_lets_the_changed_act_through() -> None:
     assert found.instead == call("pay", limit=5, to="me")
 
 
+def test_an_argument_given_in_two_ways_is_refused_whatever_a_rule_would_read() -> None:
+    """A rule would read the plain name, and the tool where the dots lead."""
+    asked = Act(kind="tool", tool="t", arguments={"o.cmd": "ls", "o": {"cmd": "rm -rf /"}})
+    allow = "{name: a, tool: t, arguments: {o.cmd: ls}, verdict: approve}"
+    refuse = "{name: n, tool: t, arguments: {o.cmd: 'rm *'}, verdict: terminate}"
+    others = "{name: others, tool: '*', verdict: approve}"
+    for rules in (allow, f"{refuse}\n{others}"):
+        found = judge(rules).judge(asked)
+        assert (found.word, found.rule) == ("reject", None)
+        assert "two ways" in found.reason
+
+
+def test_modify_sets_an_argument_where_a_rule_would_look_for_it() -> None:
+    judged = judge("{name: m, tool: t, verdict: modify, set: {o.depth: 1}}")
+    nested = Act(kind="tool", tool="t", arguments={"o": {"depth": 99, "all": True}})
+    plain = Act(kind="tool", tool="t", arguments={"o.depth": 99})
+    other = Act(kind="tool", tool="t", arguments={"o": "text"})
+    found = [judged.judge(one).instead for one in (nested, plain, other)]
+    assert [one.arguments for one in found if one] == [
+        {"o": {"depth": 1, "all": True}}, {"o.depth": 1}, {"o": {"depth": 1}},
+    ]  # fmt: skip
+    assert nested.arguments == {"o": {"depth": 99, "all": True}}, "the act itself is unchanged"
+
+
 @pytest.mark.parametrize(
     ("host", "fits"),
     [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from offswitch.guard.policy.act import Act
-from offswitch.guard.policy.matching import Matcher, matcher_of
+from offswitch.guard.policy.matching import Matcher, is_nested, matcher_of
 from offswitch.guard.policy.policy import Rule
 from offswitch.guard.policy.verdict import Verdict
 
@@ -33,6 +33,7 @@ class Judge:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = [(rule, [matcher_of(one) for one in _patterns(rule)]) for rule in rules]
+        self._dotted = {name for rule in rules for name in _argument_names(rule) if "." in name}
         self._before: deque[Act] = deque(maxlen=max((rule.within for rule in rules), default=1))
 
     def judge(self, act: Act) -> Verdict:
@@ -48,6 +49,11 @@ class Judge:
 
     def verdict(self, act: Act) -> Verdict:
         """What the policy says of an act; nothing is counted."""
+        for name in self._dotted:
+            # The rule would read one of the two and the tool the other.
+            if name in act.arguments and is_nested(act.arguments, name):
+                reason = f"the argument {name!r} is given in two ways"
+                return Verdict(word="reject", rule=None, reason=reason)
         for rule, matchers in self._rules:
             if matchers[-1](act) and self._preceded(rule.within, matchers[:-1]):
                 return _of(rule, act)
@@ -74,7 +80,22 @@ def _of(rule: Rule, act: Act) -> Verdict:
     return Verdict(word="modify", rule=rule.name, reason=reason, instead=changed)
 
 
+def _argument_names(rule: Rule) -> Iterator[str]:
+    for pattern in _patterns(rule):
+        yield from (name for name, _ in pattern.arguments)
+    yield from (name for name, _ in rule.set)
+
+
 def _with(
     arguments: Mapping[str, Any], values: Mapping[str, Any]
 ) -> dict[str, Any]:  # Any: plain JSON values
-    return {**arguments, **values}
+    """The arguments with these in place: of that very name, or where the dots lead."""
+    made = dict(arguments)
+    for name, value in values.items():
+        first, dot, rest = name.partition(".")
+        if not dot or name in arguments:
+            made[name] = value
+        else:
+            inner = made.get(first)
+            made[first] = _with(inner if isinstance(inner, Mapping) else {}, {rest: value})
+    return made

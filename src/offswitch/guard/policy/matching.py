@@ -1,8 +1,6 @@
 """Whether an act fits a pattern.
 
-Globs match whole texts, and case counts, but for hosts and methods. Texts longer than the longest
-that is looked at never fit an approval by accident: they are cut for searching only where a rule
-refuses, see `Matcher`.
+Globs match whole texts, and case counts, but for hosts and methods.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import Any, TypeAlias
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.policy import ArgumentPattern, Pattern
 
-__all__ = ["Matcher", "matcher_of"]
+__all__ = ["Matcher", "is_nested", "matcher_of"]
 
 Matcher: TypeAlias = Callable[[Act], bool]
 
@@ -81,8 +79,15 @@ def _argument_test(name: str, wanted: ArgumentPattern) -> Matcher:
 
 def _looked_up(arguments: Mapping[str, Any], name: str) -> Any:  # Any: a plain JSON value
     """The argument of that very name, or the one that the dots lead to."""
-    if name in arguments:
-        return arguments[name]
+    return arguments[name] if name in arguments else _nested(arguments, name)
+
+
+def is_nested(arguments: Mapping[str, Any], name: str) -> bool:  # Any: plain JSON values
+    """Whether the dots of a name lead to an argument."""
+    return _nested(arguments, name) is not _ABSENT
+
+
+def _nested(arguments: Mapping[str, Any], name: str) -> Any:  # Any: a plain JSON value
     value: Any = arguments
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
