@@ -18,7 +18,14 @@ _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
 _HOP = {
     b"connection", b"keep-alive", b"te", b"trailer", b"upgrade", b"host", b"proxy-connection",
     b"proxy-authorization", b"proxy-authenticate", b"expect",
+    # With these some servers do another method, or look up another path, than the first line says.
+    b"x-http-method", b"x-http-method-override", b"x-method-override", b"x-original-url",
+    b"x-rewrite-url",
 }  # fmt: skip
+_PLAIN_BYTE = re.compile(r"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
+"""A letter, digit, '-', '.', '_' or '~' that is spelled out: the same address to every server."""
+_TWO_WAYS = re.compile(r"//|;|%2f|%5c|%25|%3b|%00", re.IGNORECASE)
+"""What some servers take for a border between folders, or read twice."""
 MOST_FIELDS = 200
 
 
@@ -63,12 +70,11 @@ def read_head(data: bytes) -> Asking:
     if whole is None:
         raise RequestError("its target is no http:// address; https goes through CONNECT")
     host, port = _place(whole[1], 80)
-    path, query = whole[2] or "/", whole[3]
-    _check_path(path)
+    path, query = _plain_path(whole[2] or "/"), whole[3]
     asked = f"{path}?{query}" if query is not None else path
     place = host if port == 80 else f"{host}:{port}"
     head = f"{method} {asked} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n".encode()
-    kept = [(name, value) for name, value in fields if name.lower() not in _HOP]
+    kept = [(name, value) for name, value in fields if _known_as(name) not in _HOP]
     head += b"".join(b"%s: %s\r\n" % field for field in kept) + b"\r\n"
     return Asking(method, host, port, path, query or "", _length(fields), head)
 
@@ -85,10 +91,15 @@ def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     return fields
 
 
+def _known_as(name: bytes) -> bytes:
+    """A field's name as servers know it: to many an underscore is a hyphen."""
+    return name.lower().replace(b"_", b"-")
+
+
 def _length(fields: list[tuple[bytes, bytes]]) -> int:
-    if any(name.lower() == b"transfer-encoding" for name, _ in fields):
+    if any(_known_as(name) == b"transfer-encoding" for name, _ in fields):
         raise RequestError("a body without a length (Transfer-Encoding); send a Content-Length")
-    lengths = [value.strip() for name, value in fields if name.lower() == b"content-length"]
+    lengths = [value.strip() for name, value in fields if _known_as(name) == b"content-length"]
     if not lengths:
         return 0
     if len(lengths) > 1 or not re.fullmatch(rb"[0-9]{1,15}", lengths[0]):
@@ -105,8 +116,11 @@ def _place(text: str, default: int) -> tuple[str, int]:
     return host, port
 
 
-def _check_path(path: str) -> None:
-    """Refuse a path that servers shorten before they look it up."""
-    plain = unquote(path).replace("\\", "/")
-    if any(part in (".", "..") for part in plain.split("/")) or "%25" in path or "\0" in plain:
+def _plain_path(path: str) -> str:
+    """The path with nothing spelled out that need not be (RFC 3986, 6.2.2.2): rules name paths as
+    people write them. Refuses one that servers shorten or divide in ways of their own."""
+    plain = _PLAIN_BYTE.sub(lambda found: chr(int(found[1], 16)), path)
+    parts = unquote(plain).replace("\\", "/").split("/")
+    if any(part in (".", "..") for part in parts) or _TWO_WAYS.search(plain) or "\\" in plain:
         raise RequestError(f"the path {path[:60]!r}, which may mean another")
+    return plain

@@ -28,7 +28,8 @@ _HOP = {
 }  # fmt: skip
 _ASKED = _HOP | {
     "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "accept-encoding",
-    "openai-organization", "openai-project", "forwarded", "via", "expect",
+    "openai-organization", "openai-project", "forwarded", "via", "expect", "x-http-method",
+    "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url",
 }  # fmt: skip
 _ANSWERED = _HOP | {"set-cookie", "alt-svc"}
 
