@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from offswitch.errors import LedgerError
 from offswitch.guard.journal import LedgerJournal
 from offswitch.guard.ledger.anchor import Head, open_anchor, read_anchor
-from offswitch.guard.ledger.chain import sealed
+from offswitch.guard.ledger.chain import record_digest, sealed
 from offswitch.guard.ledger.reading import ledger_trace, read_records
 from offswitch.guard.ledger.record import Record
 from offswitch.guard.ledger.verify import verify_ledger
@@ -63,6 +63,27 @@ def test_an_untouched_ledger_is_proven_to_its_last_record(written: tuple[Path, P
     assert found.closed
     assert found.torn_bytes == 0
     assert found.signed == found.anchored == found.proven == found.head.count == 29
+
+
+@pytest.mark.parametrize("sign_every", [10, 28, 27, 2])
+def test_a_record_added_behind_the_end_is_found_even_with_the_head_known(
+    tmp_path: Path, sign_every: int
+) -> None:
+    path = tmp_path / "ledger.jsonl"
+    writer = LedgerWriter(path, {"program": "x"}, sign_every=sign_every)
+    for number in range(24):
+        writer.append("note", {"n": number})
+    head = writer.close("exited").digest
+    assert verify_ledger(path, head=head).closed
+    count, digest = len(path.read_bytes().splitlines()), head
+    for number in (count, count + 1, count + 2):
+        record = Record(number=number, seconds=9.0, kind="command", body={"request": "renew"})
+        payload = msgspec.json.encode(record)
+        digest = record_digest(digest, payload)
+        with path.open("ab") as file:
+            file.write(b'{"record":%s,"digest":"%s"}\n' % (payload, digest.encode()))
+        with pytest.raises(LedgerError, match=f"line {count + 1}: stands behind"):
+            verify_ledger(path, head=head)
 
 
 def test_without_anything_from_outside_nothing_is_proven(written: tuple[Path, Path]) -> None:

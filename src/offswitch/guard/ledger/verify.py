@@ -75,7 +75,7 @@ def verify_ledger(
     key = public_key or next((one.public_key for one in heads if one.public_key), None)
     signed, false = _signatures(lines, digests, first, key)
     anchored, lost = _anchored(digests, heads, head)
-    problems += false + lost
+    problems += false + lost + _after_the_end(lines)
     if problems:
         cut = [*problems[:_SHOWN]]
         cut += [f"and {len(problems) - _SHOWN} more"] * (len(problems) > _SHOWN)
@@ -241,6 +241,25 @@ def _anchored(
                 "cut off, or the head is another ledger's"
             )
     return bound, problems
+
+
+def _after_the_end(lines: Sequence[bytes]) -> list[str]:
+    """Records behind the one that says it is the last: whoever wrote them is not the writer."""
+    ends = (n for n, line in enumerate(lines) if b'"kind":"closed"' in line and _is_closed(line))
+    first = next(ends, None)
+    if first is None:
+        return []
+    # Its own signature stands there, and before it one more where that was due anyway.
+    for number, line in enumerate(lines[first + 1 :], start=first + 1):
+        record = decoded(payload_of(line) or b"")
+        if number > first + 2 or record is None or record.kind != "signature":
+            return [f"line {number + 1}: stands behind the ledger's end, line {first + 1}"]
+    return []
+
+
+def _is_closed(line: bytes) -> bool:
+    record = decoded(payload_of(line) or b"")
+    return record is not None and record.kind == "closed"
 
 
 def _closed(lines: Sequence[bytes], first: Record, torn: int) -> bool:
