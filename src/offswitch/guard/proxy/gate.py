@@ -29,6 +29,8 @@ Source: TypeAlias = Literal["proposed", "executed"]
 MOST_BYTES = 40 * 1024
 """Longest arguments, as ASCII JSON, that are written down word for word; longer ones by hash."""
 SHOWN = 200
+MOST_ASKED = 100
+"""Acts that may wait for an operator at one time; a further one is refused at once."""
 _PASSES = ("approve", "modify")
 
 
@@ -66,6 +68,7 @@ class Gate:
         self.held = ""
         """Why every act waits for an operator; empty while none has to."""
         self.pace = Pace()
+        self._asking = 0
 
     async def decide(self, act: Act, source: Source, *, problem: str = "") -> Verdict:
         """approve, modify, reject or terminate, once the supervisor has written it down.
@@ -196,7 +199,14 @@ class Gate:
 
     async def _refused(self, number: int) -> str:
         """Why report `number` may not go on, once an operator has answered or the time is up."""
-        allowed = await self._supervisor.operator(number, self._operator_s)
+        if self._asking >= MOST_ASKED:
+            self.tell({"type": "expired", "report": number, "after_s": 0.0})
+            return f"{MOST_ASKED} acts wait for an operator already"
+        self._asking += 1
+        try:
+            allowed = await self._supervisor.operator(number, self._operator_s)
+        finally:
+            self._asking -= 1
         self.check()
         if allowed is None:
             self.tell({"type": "expired", "report": number, "after_s": self._operator_s})

@@ -54,10 +54,19 @@ class Waiting:
 
 def _asked(fields: Mapping[str, Any]) -> str:
     if fields["type"] == "alarm":
-        return str(fields["evidence"])[:_LONGEST]
+        return _cut(str(fields["evidence"]))
     act = fields["act"]
     name = act.get("tool") or " ".join(
         str(act[part]) for part in ("method", "host", "path") if act.get(part)
     )
     arguments = json.dumps(act.get("arguments") or {}, ensure_ascii=False)
-    return f"{fields['source']} {name or act['kind']} {arguments}"[:_LONGEST]
+    return _cut(f"{fields['source']} {name or act['kind']} {arguments}")
+
+
+def _cut(text: str) -> str:
+    """The beginning, and how much is left: what an operator does not see must not look like all.
+
+    The number comes first, where nothing that the agent wrote can stand for it.
+    """
+    left = len(text) - _LONGEST
+    return text if left <= 0 else f"[{left} MORE CHARACTERS IN THE LEDGER] {text[:_LONGEST]}..."
