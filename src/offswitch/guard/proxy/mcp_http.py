@@ -101,7 +101,7 @@ class HttpServer:
             async for chunk in answer.content.iter_any():
                 for event in events.feed(chunk):
                     if out := await _checked(event, frames):
-                        await response.write(out)
+                        await response.write(without_key(out, self._key))
             await response.write_eof()
         except (ClosedError, ValueError, aiohttp.ClientError, ConnectionError):
             # The head has gone out: all that is left is to break the stream off.

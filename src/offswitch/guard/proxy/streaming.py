@@ -17,7 +17,7 @@ from offswitch.guard.proxy.gate import ClosedError
 from offswitch.guard.proxy.settling import Asked, may_ask_again
 from offswitch.guard.proxy.shapes import MalformedError
 from offswitch.guard.proxy.sse import Event, Events
-from offswitch.guard.proxy.upstream import answer_headers
+from offswitch.guard.proxy.upstream import answer_headers, without_key
 
 __all__ = ["relay"]
 
@@ -31,7 +31,7 @@ async def relay(
     """The stream to the agent; it breaks off where it cannot be judged."""
     response = web.StreamResponse(status=answer.status, headers=answer_headers(answer.headers))
     response.headers["Cache-Control"] = "no-cache"
-    turn, agent = _Turn(asked), _Agent(response, stays=asked.budget.hard is not None)
+    turn, agent = _Turn(asked), _Agent(response, asked.key, stays=asked.budget.hard is not None)
     counted = False
     await response.prepare(request)
     try:
@@ -64,15 +64,15 @@ class _Agent:
     """The reader of the answer. With a limit on tokens the answer is read to its end even where the
     agent has hung up: hanging up early must not make a call that nobody counts."""
 
-    def __init__(self, response: web.StreamResponse, *, stays: bool) -> None:
-        self._response, self._stays, self._gone = response, stays, False
+    def __init__(self, response: web.StreamResponse, key: str, *, stays: bool) -> None:
+        self._response, self._key, self._stays, self._gone = response, key, stays, False
 
     async def write(self, data: bytes) -> None:
         """Send it to the agent, if that is still there. Raises: ConnectionError."""
         if self._gone:
             return
         try:
-            await self._response.write(data)
+            await self._response.write(without_key(data, self._key))
         except ConnectionError:
             if not self._stays:
                 raise
