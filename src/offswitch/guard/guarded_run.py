@@ -122,7 +122,7 @@ def run_guarded(
         start = Start(policy, plan, opened, journal, command, contained)
         order = _order(plan, opened, stdio or {0: 0, 1: 1, 2: 2})
         sensors = stack.enter_context(_sensors(policy, plan, command, run, journal))
-        link = stack.enter_context(ways.opened(journal, run))
+        link = stack.enter_context(ways.opened(journal, run, plan.environment))
         hooks = Hooks(start=start.start, notice_file=notice, sensors=sensors.sensors)
         hooks, settings = with_levers(hooks, link, brake), _settings(policy)
         drilled = None if drills is None else RunDrills(drills, sensors, journal)

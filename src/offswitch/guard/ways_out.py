@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import final
 
 import msgspec
@@ -39,12 +39,16 @@ class WaysOut:
             self.sockets, self.forwards = sockets(self.settings), forwards()
 
     @contextlib.contextmanager
-    def opened(self, journal: LedgerJournal, run: Run) -> Iterator[ProxyLink | None]:
-        """The running proxy, or None where the policy opens no way out."""
+    def opened(
+        self, journal: LedgerJournal, run: Run, marks: Mapping[str, str]
+    ) -> Iterator[ProxyLink | None]:
+        """The running proxy, or None where the policy opens no way out. What its tool servers
+        start carries the run's `marks`."""
         if self.settings is None:
             yield None
             return
-        link = ProxyLink(self.settings, lambda: journal.ledger, run.folder / "proxy.log")
+        settings = msgspec.structs.replace(self.settings, marks=dict(marks))
+        link = ProxyLink(settings, lambda: journal.ledger, run.folder / "proxy.log")
         with contextlib.closing(link):
             yield link
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from types import MappingProxyType
 from typing import final
 
 from offswitch.guard.policy.policy import McpServer
@@ -22,6 +23,9 @@ __all__ = ["MOST_FRAME", "StdioServer"]
 
 MOST_FRAME = 8 * 2**20
 """Longest frame, bytes; a longer one ends the connection."""
+MOST_OPEN = 16
+"""Connections to one server at a time: each is a process outside the jail, bound by no limit."""
+EMPTY: Mapping[str, str] = MappingProxyType({})
 _PASSED_ON = ("PATH", "HOME", "LANG")
 
 
@@ -29,8 +33,12 @@ _PASSED_ON = ("PATH", "HOME", "LANG")
 class StdioServer:
     """Serves connections to one server; frames are lines."""
 
-    def __init__(self, server: McpServer, gate: Gate, pins: Pins) -> None:
+    def __init__(
+        self, server: McpServer, gate: Gate, pins: Pins, marks: Mapping[str, str] = EMPTY
+    ) -> None:
+        """`marks` are variables by which what the server leaves behind is known for the run's."""
         self._server, self._gate, self._pins = server, gate, pins
+        self._marks, self._open = marks, 0
 
     @property
     def name(self) -> str:
@@ -39,10 +47,14 @@ class StdioServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it or the gate closes."""
+        if self._open >= MOST_OPEN:
+            writer.close()
+            return
+        self._open += 1
         try:
             async with contextlib.AsyncExitStack() as stack:
                 stack.callback(writer.close)
-                process = await _started(self._server.command)
+                process = await _started(self._server.command, self._marks)
                 stack.push_async_callback(_ended, process)
                 assert process.stdin is not None and process.stdout is not None
                 frames = Frames(self.name, self._gate, self._pins)
@@ -54,6 +66,8 @@ class StdioServer:
             with contextlib.suppress(ClosedError):
                 fields = {"server": self.name, "why": str(problem)[:300]}
                 await self._gate.record("MCP server failed", fields)
+        finally:
+            self._open -= 1
 
 
 async def _from_agent(
@@ -102,14 +116,16 @@ async def _first(*pumps: Awaitable[None]) -> None:
             raise result
 
 
-async def _started(command: tuple[str, ...]) -> asyncio.subprocess.Process:
+async def _started(
+    command: tuple[str, ...], marks: Mapping[str, str]
+) -> asyncio.subprocess.Process:
     parent = os.getpid()
     return await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        env={**{name: os.environ[name] for name in _PASSED_ON if name in os.environ}, **marks},
         limit=MOST_FRAME,
         preexec_fn=lambda: die_with_parent(parent),  # the proxy is killed without a warning
     )

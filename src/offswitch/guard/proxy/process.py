@@ -34,6 +34,8 @@ __all__ = ["Proxy", "application", "main", "opened"]
 
 MOST_BYTES = 64 * 2**20
 """Longest request, bytes."""
+MOST_HELD = 512 * 2**20
+"""Bytes of all requests at one time: no limit of the jail's holds for what they take up here."""
 
 
 @final
@@ -49,7 +51,7 @@ class Proxy:
     ) -> None:
         """Raises: GuardError with every problem of the settings, or for a key that is not set."""
         check_settings(settings)
-        self.settings = settings
+        self.settings, self._held = settings, 0
         self.gate = Gate(
             judge or Judge(settings.rules), supervisor,
             answer_s=settings.answer_s, operator_s=settings.operator_s,
@@ -66,7 +68,9 @@ class Proxy:
             if server.url
         }
         self.stdio = [
-            StdioServer(server, self.gate, self.pins) for server in settings.mcp if server.command
+            StdioServer(server, self.gate, self.pins, settings.marks)
+            for server in settings.mcp
+            if server.command
         ]
         level = dict(settings.ladder).get("dns-tunnel", "observe")
         self.egress = Egress(self.gate, settings.tunnel_ports, settings.plain_ports, level=level)
@@ -85,6 +89,17 @@ class Proxy:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The answer to a request for /NAME/... or /mcp/NAME."""
+        length = request.content_length
+        size = MOST_BYTES if length is None and request.can_read_body else length or 0
+        if self._held + min(size, MOST_BYTES) > MOST_HELD:
+            return error_answer(503, f"more than {MOST_HELD} bytes of requests at one time")
+        self._held += min(size, MOST_BYTES)
+        try:
+            return await self._handled(request)
+        finally:
+            self._held -= min(size, MOST_BYTES)
+
+    async def _handled(self, request: web.Request) -> web.StreamResponse:
         name, _, rest = request.rel_url.raw_path.removeprefix("/").partition("/")
         if name == "mcp" and rest in self.http:
             return await self.http[rest].handle(request)

@@ -36,6 +36,8 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """User id that the sockets are given to: the agent's; None leaves them with this user."""
     port: int | None = None
     """Port of 127.0.0.1 for models and MCP, beside the socket; None for none."""
+    marks: dict[str, str] = {}
+    """Variables for tool servers: what they leave behind is found by them and killed."""
     channel: int = -1
     """Descriptor of the socket to the supervisor."""
     answer_s: float = 2.0
