@@ -52,6 +52,7 @@ from offswitch.guard.supervisor.runs import (
     write_state,
 )
 from offswitch.guard.supervisor.settings import Hooks, Settings
+from offswitch.guard.terminal import kept_terminal
 from offswitch.guard.ways_out import WaysOut, with_levers
 
 __all__ = ["ANCHOR", "LEDGER", "GuardedRun", "own_files", "run_guarded"]
@@ -104,6 +105,7 @@ def run_guarded(
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(_refusal_noted(run))
+        stack.enter_context(kept_terminal((stdio or {0: 0, 1: 1, 2: 2}).values()))
         shown = stack.enter_context(_shown_folder(run))
         notice = shown / "notice"
         notice.touch(0o644)

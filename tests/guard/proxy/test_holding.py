@@ -180,8 +180,8 @@ def test_what_waits_is_shown_oldest_first_and_taken_once() -> None:
     shown = waiting.shown(now=30.0)
     assert [one["number"] for one in shown] == [*range(MOST_SHOWN)]
     assert shown[0]["left_s"] == 270.0
-    assert shown[0]["asked"].startswith('proposed deploy {"to": "xxx')
-    assert len(shown[0]["asked"]) <= 300
+    assert '] proposed deploy {"to": "xxx' in shown[0]["asked"]
+    assert len(shown[0]["asked"]) <= 350
     assert waiting.taken(3) is not None
     assert waiting.taken(3) is None
 
