@@ -59,7 +59,10 @@ def test_names_that_an_agent_chose_cannot_move_an_operators_terminal(tmp_path: P
     )  # fmt: skip
     write_state(run, result_fields(result), RESULT)
     code, output = told(tmp_path, "status", "one")
-    done = SimpleNamespace(result=result, ledger="ledger", head=SimpleNamespace(digest="head"))
+    late = SimpleNamespace(alarms=(("persistence", HOSTILE),), problem=HOSTILE)
+    done = SimpleNamespace(
+        result=result, ledger="ledger", head=SimpleNamespace(digest="head"), last_look=late
+    )
     for text in (output, _told(done)):
         assert "git hook .git/hooks/\\x1b]0;title\\x07" in text
         assert not {"\x1b", "\x07", "\u202e"} & set(text)

@@ -255,7 +255,7 @@ def test_a_tree_that_cannot_be_stopped_in_time_is_not_called_frozen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with jailed(*hostile("calm", 0)) as target:
-        monkeypatch.setattr("offswitch.guard.stop.freeze._signal", lambda one, number: None)
+        monkeypatch.setattr("offswitch.guard.stop.freeze._signal", lambda *one: None)
         assert not freeze(target, 0.02).frozen
         kill_tree(target)
 
