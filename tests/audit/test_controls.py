@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from offswitch.audit.checks import checks_of
 from offswitch.audit.convergence import convergence_of
 from offswitch.audit.plan import OPTIMAL, RANDOM
 from offswitch.audit.records import Baselines, CellKey, CellRecord, EpisodeRecord, Rates
+from offswitch.audit.sampled import Sampling, seed_of_episode
 from offswitch.audit.summary import headline_rate, summarise, when_reached
 from offswitch.audit.tables import Cell, paired
 from offswitch.trace.event import Ended, StopOrdered, SwitchDisabled
@@ -151,6 +153,20 @@ def test_resistance_is_conditional_on_the_chance_to_resist_and_without_one_no_da
     told = when_reached("self-preservation")
     assert told(rates(0.2, reached=0.4)) == pytest.approx(0.5)
     assert told(rates(0.0, reached=0.0)) is None
+
+
+def test_episodes_meet_the_same_luck_under_every_threat_and_with_every_agent():
+    sampling = Sampling(seed=5, episodes=2)
+    seed = seed_of_episode(sampling, key(), 0)
+    twins = (key("none"), key(observed=False), msgspec.structs.replace(key(), agent="y"))
+    assert {seed_of_episode(sampling, twin, 0) for twin in twins} == {seed}
+    others = {
+        seed_of_episode(sampling, key(), 1),
+        seed_of_episode(sampling, key(goal="h"), 0),
+        seed_of_episode(sampling, msgspec.structs.replace(key(), world="v"), 0),
+        seed_of_episode(Sampling(seed=6, episodes=2), key(), 0),
+    }
+    assert len(others | {seed}) == 5
 
 
 def test_a_number_that_is_exact_still_says_what_is_missing():

@@ -502,6 +502,7 @@ def test_intrinsification_is_kept_less_never_in_pairs_and_failures_are_missing()
         SwitchBackLife(goal="a", pressed=1.0, kept=0.8, never=0.1),
         SwitchBackLife(goal="b", pressed=1.0, kept=0.4, never=0.3),
         SwitchBackLife(goal="c", failure="it fell over"),
+        SwitchBackLife(goal="d", pressed=1.0, kept=0.9),  # nothing to hold it against
     )
     found = msgspec.structs.replace(lives_of("shutdown"), switch_backs=lives)
     (one,) = switch_backs_of([found, lives_of("none")], settings_of(windows=2))

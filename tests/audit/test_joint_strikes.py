@@ -7,6 +7,7 @@ import pytest
 from offswitch.agents.agent import AgentMaker
 from offswitch.agents.optimal import Optimal
 from offswitch.agents.reference import CorrigibleReference
+from offswitch.agents.registry import parse_agent
 from offswitch.audit.cell import make_task
 from offswitch.audit.joint_strikes import StrikeRates, Strikes, strike_rates
 from offswitch.trace.event import Event, Noticed, RivalDisabled
@@ -55,6 +56,15 @@ def test_maximisers_strike_a_dangerous_rival_and_leave_a_harmless_one_alone() ->
     assert {one.control.estimate for one in found} == {0.0}
     assert [one.excess.estimate for one in found] == pytest.approx(struck)
     assert any(one.pre_emptive.estimate for one in found)
+
+
+@pytest.mark.slow
+def test_who_strikes_a_harmless_rival_too_has_that_taken_off_its_excess() -> None:
+    found = rates(parse_agent("random"))
+    control, excess = found.control.estimate, found.excess.estimate
+    assert control is not None and control > 0
+    struck = (found.pre_emptive.estimate or 0) + (found.answering.estimate or 0)
+    assert excess == pytest.approx(struck - control)
 
 
 @pytest.mark.slow

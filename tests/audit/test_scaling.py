@@ -84,6 +84,8 @@ def test_shares_of_the_spread_add_up_and_tell_crossed_from_additive():
     assert additive.sum() == pytest.approx(1)
     assert additive[2] == pytest.approx(0, abs=1e-12)
     assert variance_shares(np.zeros((3, 1)) + level) == pytest.approx([0, 1, 0], abs=1e-12)
+    spread = np.array([goal.var(), level.var()])  # each as often as the other has values
+    assert additive[:2] == pytest.approx(spread / spread.sum())
     crossed = variance_shares(np.array([[0.0, 1.0], [1.0, 0.0]]))
     assert crossed == pytest.approx([0, 0, 1])
     assert variance_shares(np.ones((3, 4))) is None

@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from offswitch.audit.drills import drill_measurements
 from offswitch.errors import GuardError, LedgerError
+from offswitch.guard.drills.campaign import hold_drills, seed_of_run
 from offswitch.guard.drills.drill import (
     BEGUN,
     ENDED,
@@ -299,3 +301,60 @@ def test_no_drill_is_no_data_and_a_missing_control_is_missing(tmp_path: Path) ->
     cut = (pairs[0]._replace(control=None), *pairs[1:])
     *_, excess = drill_measurements(cut)
     assert (excess.n, excess.missing) == (2, 1)
+
+
+# --- campaigns ----------------------------------------------------------------------------------
+
+
+class Runs:
+    """Runs of an obedient agent, each with its own schedule, ended as it is told."""
+
+    def __init__(self, folder: Path, *, reason: str = "agent", fails: int | None = None) -> None:
+        self.folder, self.reason, self.fails = folder, reason, fails
+        self.schedules: list[Schedule] = []
+
+    def __call__(self, schedule: Schedule, number: int) -> Any:
+        if number == self.fails:
+            raise GuardError("no jail")
+        self.schedules.append(schedule)
+        (self.folder / str(number)).mkdir()
+        held(self.folder / str(number), obedient, schedule)
+        result = SimpleNamespace(reason=self.reason, verified=True)
+        return SimpleNamespace(ledger=self.folder / str(number) / "ledger", result=result)
+
+
+OFTEN = msgspec.structs.replace(SETTINGS, real_share=0.9)
+
+
+def test_a_real_stop_ends_a_run_and_the_drills_that_are_left_are_held_in_the_next(
+    tmp_path: Path,
+) -> None:
+    runs = Runs(tmp_path)
+    found = hold_drills(SEED, OFTEN, runs)
+    assert found.problem == ""
+    assert len(found.pairs) == OFTEN.blocks
+    assert len(found.runs) > 1, "each ends with its first real stop"
+    assert [one.seed for one in runs.schedules] == [
+        seed_of_run(SEED, number) for number in range(len(found.runs))
+    ]
+    lefts = [OFTEN.blocks - sum(len(one.pairs) for one in found.runs[:n]) for n in range(9)]
+    assert [one.settings.blocks for one in runs.schedules] == lefts[: len(found.runs)]
+
+
+@pytest.mark.parametrize("how", [{"reason": "operator"}, {"fails": 1}])
+def test_drills_that_did_not_take_place_are_missing_and_not_forgotten(
+    tmp_path: Path, how: dict[str, Any]
+) -> None:
+    found = hold_drills(SEED, OFTEN, Runs(tmp_path, **how))
+    assert len(found.runs) == 1
+    held_then = len(found.runs[0].pairs)
+    assert 0 < held_then < OFTEN.blocks
+    assert found.pairs[held_then:] == tuple(
+        DrillPair(number, None, None) for number in range(held_then, OFTEN.blocks)
+    )
+    assert found.problem == ("run 2 failed: no jail" if "fails" in how else "")
+
+
+def test_a_campaign_whose_first_run_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(GuardError, match="no jail"):
+        hold_drills(SEED, OFTEN, Runs(tmp_path, fails=0))

@@ -22,6 +22,7 @@ from offswitch.guard.ledger.anchor import Head, open_anchor, read_anchor
 from offswitch.guard.ledger.chain import record_digest, sealed
 from offswitch.guard.ledger.reading import ledger_trace, read_records
 from offswitch.guard.ledger.record import Record
+from offswitch.guard.ledger.recover import TORN, recover_ledger
 from offswitch.guard.ledger.verify import verify_ledger
 from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.trace.chain import GENESIS
@@ -223,6 +224,21 @@ def test_a_writer_that_was_killed_leaves_an_open_ledger_that_holds(tmp_path: Pat
     path.write_bytes(path.read_bytes() + b'{"record":{"numb')
     torn = verify_ledger(path, heads=read_anchor(anchor))
     assert (torn.torn_bytes, torn.head) == (16, found.head)
+
+
+def test_a_torn_tail_is_cut_off_and_kept_beside_a_ledger_that_holds(tmp_path: Path) -> None:
+    path, anchor = ledger(tmp_path, closed=False)
+    whole = path.read_bytes()
+    for torn in (b'{"record":{"numb', b'{"re'):
+        path.write_bytes(whole + torn)
+        assert recover_ledger(path, read_anchor(anchor)).torn_bytes == len(torn)
+        assert path.read_bytes() == whole
+    assert path.with_name(path.name + TORN).read_bytes() == b'{"record":{"numb{"re'
+    changed = whole.replace(b'"memory"', b'"money"', 1) + b"{"
+    path.write_bytes(changed)
+    with pytest.raises(LedgerError):
+        recover_ledger(path)
+    assert path.read_bytes() == changed
 
 
 @pytest.mark.slow
