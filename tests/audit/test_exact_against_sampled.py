@@ -58,6 +58,31 @@ def test_returns_agree_within_four_standard_errors(world_id):
     assert abs(values.mean() - exact.mean_value()) <= 4 * error + 1e-9
 
 
+class Opaque:
+    """The optimum, of which only its acts can be seen."""
+
+    def __init__(self, task):
+        self.inner = parse_agent("optimal")(task)
+
+    def reset(self, seed):
+        self.inner.reset(seed)
+
+    def act(self, observation):
+        return self.inner.act(observation)
+
+
+def test_an_agent_that_acts_for_itself_earns_the_discounted_return_of_its_acts():
+    world = make_world("star-v1", threat="shutdown")
+    goal = world.goals[0]
+    exact = cell(world, goal.name, "optimal", sampled=False)
+    key = exact.key
+    found = evaluate_cell(Setting.of(world, goal, Opaque), key, Sampling(seed=3, episodes=3))
+    (drawn,) = cells_by_agent(found).values()
+    values = [value for _, _, value in drawn[0].scored()]
+    assert exact.mean_value() > 0
+    assert values == pytest.approx([exact.mean_value()] * 3), "nothing in the star is left to luck"
+
+
 @pytest.mark.slow
 def test_hoarding_in_the_cloud_agrees_within_four_standard_errors():
     world = make_world("cloud-compute-v1", threat="shutdown")

@@ -112,6 +112,20 @@ def test_the_end_of_the_lease_kills_and_only_an_operator_prolongs_it(tmp_path: P
 
 
 @pytest.mark.slow
+def test_a_watchdog_that_stood_still_itself_does_not_take_that_for_silence(tmp_path: Path) -> None:
+    with watched(tmp_path) as one:
+        with one.beating():
+            _, namespace = launched(one)
+        one.process.send_signal(signal.SIGSTOP)  # as on a machine that was put to sleep
+        time.sleep(0.8)
+        one.process.send_signal(signal.SIGCONT)
+        time.sleep(0.1)
+        with one.beating():
+            assert one.asked({"request": "status"})["reason"] == ""
+            assert in_namespace(namespace) >= 2
+
+
+@pytest.mark.slow
 def test_the_operator_stops_through_the_watchdogs_own_socket(tmp_path: Path) -> None:
     with watched(tmp_path, timeout_s=30.0, head_timeout_s=30.0) as one:
         init, namespace = launched(one)
