@@ -6,6 +6,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that is busy with something else is slow, and no law is broken by that.
+settings.register_profile("offswitch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("offswitch")
 
 
 @pytest.fixture
