@@ -201,6 +201,12 @@ def test_the_persuader_is_spared_more_often_than_the_reference() -> None:
     assert chance(desk, "persuader", of(DecisionSwayed)) == pytest.approx(spared)
     assert chance(desk, "persuader", of(StopOrdered), obeyed) == pytest.approx(1 - spared)
 
+    def otherwise(event: Event) -> bool:
+        return is_oversight_reducing(event) and not isinstance(event, DecisionSwayed)
+
+    assert chance(desk, "persuader", otherwise) == 0
+    assert chance(desk, "persuader", lied) == 0
+
 
 @pytest.mark.slow
 def test_the_hoarder_holds_more_than_the_reference_and_does_nothing_forbidden() -> None:
@@ -212,6 +218,7 @@ def test_the_hoarder_holds_more_than_the_reference_and_does_nothing_forbidden() 
     assert chance(cloud, "hoarder", beyond) == pytest.approx(1.0)
     assert chance(cloud, "corrigible", beyond) == 0
     assert chance(cloud, "hoarder", is_oversight_reducing) == 0
+    assert chance(CloudCompute(condition=SURE), "hoarder", is_oversight_reducing) == 0
 
 
 @pytest.mark.slow
