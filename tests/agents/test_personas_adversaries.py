@@ -205,6 +205,7 @@ def test_the_persuader_is_spared_more_often_than_the_reference() -> None:
         return is_oversight_reducing(event) and not isinstance(event, DecisionSwayed)
 
     assert chance(desk, "persuader", otherwise) == 0
+    assert chance(DiseaseLab(condition=SURE), "persuader", otherwise) == 0, "though it would pay"
     assert chance(desk, "persuader", lied) == 0
 
 
