@@ -37,6 +37,8 @@ def told(folder: Path, *arguments: str) -> tuple[int, str]:
         (["stop", "none"], "unknown run 'none'"),
         (["stop", "none", "--patience", "-1"], "--patience"),
         (["pause", "none"], "unknown run"),
+        (["stop", ""], "no run was named"),
+        (["run", "--policy", "/dev/zero", "--", "ls"], "no policy is"),
         (["resume", "none"], "unknown run"),
         (["status", "none"], "unknown run"),
         (["verify", "none"], "does not exist"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -17,6 +18,8 @@ from offswitch.guard.ledger.anchor import read_anchor
 from offswitch.guard.ledger.reading import ledger_trace, read_records
 from offswitch.guard.ledger.verify import verify_ledger
 from offswitch.guard.policy.read import parse_policy
+from offswitch.guard.supervisor import run as supervising
+from offswitch.guard.supervisor import runs
 from offswitch.guard.supervisor.runs import create_run
 from offswitch.trace.event import Ended, StopEffective, StopOrdered
 
@@ -84,6 +87,23 @@ def test_an_alarm_that_moves_nothing_is_written_down(room: Path) -> None:
     assert [(one["what"], one["detector"], one["level"]) for one in alarms] == [
         ("alarm", "opaque", "observe")
     ]
+
+
+def test_a_disk_that_fills_up_ends_the_run_and_its_end_is_told(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = runs.write_state
+
+    def full(run: runs.Run, fields: object, name: str = runs.STATE) -> None:
+        if name == runs.RESULT:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written(run, fields, name)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(supervising, "write_state", full)
+    done = guarded(room, "exit 3")
+    assert (done.result.reason, done.result.exit_code, done.result.verified) == ("exited", 3, True)
+    notes = [one.body.get("what") for one in read_records(done.ledger)]
+    assert "result not written" in notes
 
 
 def test_a_run_that_takes_too_long_is_stopped_by_order_and_told_so(room: Path) -> None:

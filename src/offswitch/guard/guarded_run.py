@@ -53,6 +53,7 @@ from offswitch.guard.supervisor.runs import (
 )
 from offswitch.guard.supervisor.settings import Hooks, Settings
 from offswitch.guard.terminal import kept_terminal
+from offswitch.guard.watch.shown import shown
 from offswitch.guard.ways_out import WaysOut, with_levers
 
 __all__ = ["ANCHOR", "LEDGER", "GuardedRun", "own_files", "run_guarded"]
@@ -144,9 +145,18 @@ def run_guarded(
         if drilled is not None:
             drilled.close(exited=result.reason == "exited")
         note_findings(policy, run.folder / LEDGER, before, journal.record)
-        head = journal.close(result.reason)
+        try:
+            head = journal.close(result.reason)
+        except (GuardError, OSError) as problem:
+            raise GuardError(f"{problem} {_end_text(result)}") from problem
         assert head is not None
         return GuardedRun(result, statement, run.folder / LEDGER, head, last)
+
+
+def _end_text(result: RunResult) -> str:
+    proof = "its tree is verified empty" if result.verified else "its death is NOT PROVEN"
+    why = f" ({shown(result.detail)})" if result.detail else ""
+    return f"The run has ended: {result.reason}{why}; {proof}."
 
 
 @contextlib.contextmanager

@@ -112,9 +112,9 @@ class LedgerJournal:
         self._waiting.put(("end", None))
         self._thread.join(_LATE_S)
         if self._problem is not None or self._thread.is_alive():
+            why = str(self._problem or "its disk does not answer").rstrip(".")
             raise GuardError(
-                f"the ledger is not complete: {self._problem or 'its disk does not answer'}. What "
-                "was written before still verifies."
+                f"the ledger is not complete: {why}. What was written before still verifies."
             )
         return self._ledger.close(why)
 

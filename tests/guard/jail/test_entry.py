@@ -83,6 +83,12 @@ def test_a_service_of_the_host_is_not_reached_through_a_folder_the_agent_may_rea
     assert (text.split(), code) == ([str(errno.ECONNREFUSED)] * 2, 0)
 
 
+@pytest.mark.parametrize("command", [(), ("",), ("", "x")])
+def test_no_program_is_a_mistake_and_no_agent(command):
+    with pytest.raises(GuardError, match="no command"), planned(command):
+        pass
+
+
 def test_without_leave_no_agent_starts():
     with planned(("touch", "/work/started")) as plan:
         with run_group(plan.group), launch(plan, None) as jail:

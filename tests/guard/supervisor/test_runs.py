@@ -23,6 +23,20 @@ from offswitch.guard.supervisor.runs import (
 )
 
 
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\nb", "--", "-x", "..", "a/b", "a\0"])
+def test_a_run_is_named_so_that_it_can_be_typed_and_seen(name: str, tmp_path: Path) -> None:
+    with pytest.raises(GuardError, match="not a file name"):
+        create_run(name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_name_names_no_run_even_where_there_is_but_one(tmp_path: Path) -> None:
+    run = create_run("one", tmp_path)
+    assert find_run("o", tmp_path) == run
+    with pytest.raises(GuardError, match="no run was named"):
+        find_run("", tmp_path)
+
+
 def test_a_run_is_for_its_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

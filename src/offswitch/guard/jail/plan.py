@@ -118,7 +118,7 @@ def plan_jail(
         GuardError: the host cannot reach the policy's tier, or the agent would see the run's own
             files, or lacks the right to its own.
     """
-    if not command:
+    if not command or not command[0]:
         raise GuardError("no command was given. Name the agent's program after `--`.")
     check_jail_policy(policy, frozenset(PROBES))
     tier = tier_of(host, policy)

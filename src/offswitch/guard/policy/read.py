@@ -38,6 +38,10 @@ _PATTERN_FIELDS = ("kind", "tool", "arguments", "host", "method", "path")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
+MOST_BYTES = 1 << 20
+"""Longest policy file."""
+
+
 def read_policy(path: str | os.PathLike[str]) -> Policy:
     """The policy in a file. Relative paths in it are taken from the file's folder.
 
@@ -46,7 +50,8 @@ def read_policy(path: str | os.PathLike[str]) -> Policy:
             line.
     """
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
         text = content.decode("utf-8")
     except OSError as problem:
         raise PolicyError(
@@ -55,6 +60,8 @@ def read_policy(path: str | os.PathLike[str]) -> Policy:
         ) from problem
     except UnicodeDecodeError as problem:
         raise PolicyError(f"the policy {path} is not UTF-8: {problem}.") from problem
+    if len(content) > MOST_BYTES:
+        raise PolicyError(f"the policy {path} is longer than {MOST_BYTES} bytes: no policy is.")
     return parse_policy(text, folder=Path(path).resolve().parent, name=str(path))
 
 

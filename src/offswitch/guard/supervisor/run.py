@@ -225,7 +225,10 @@ class _Supervisor:
 
     def launched(self, fields: Mapping[str, Any], fds: tuple[int, ...]) -> None:
         self.target = with_handles(self.target, fields, fds)
-        write_state(self.run, state_fields(self.run, self.link, self.target, fields))
+        try:
+            write_state(self.run, state_fields(self.run, self.link, self.target, fields))
+        except OSError as problem:  # without it an operator could not stop a hung run
+            self.fail(f"the run's state cannot be written: {problem}")
         self.note("launched", outer=fields["outer"], init=fields["init"])
         self.due = time.monotonic() + self.settings.start_s
         if self.phase == "starting":
@@ -407,7 +410,10 @@ class _Supervisor:
             seconds=time.monotonic() - self.begun,
         )
         self.note("kill verified" if shutdown.verified else "kill failed", reason=self.reason)
-        write_state(self.run, result_fields(self.result), RESULT)
+        try:
+            write_state(self.run, result_fields(self.result), RESULT)
+        except OSError as problem:  # whoever called is given it all the same
+            self.note("result not written", problem=str(problem))
 
     def close(self) -> bool:
         """Whether the run is proven dead; on the way out of an error it is killed here."""

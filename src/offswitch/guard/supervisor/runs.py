@@ -78,8 +78,11 @@ def create_run(name: str | None = None, folder: Path | None = None) -> Run:
     Raises: GuardError when the name is taken or no file name.
     """
     run_id = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-    if run_id in {".", ".."} or "/" in run_id or "\0" in run_id:
-        raise GuardError(f"run name {run_id!r} is not a file name; leave out slashes")
+    if run_id in {".", ".."} or "/" in run_id or not run_id.isprintable() or run_id[0] == "-":
+        raise GuardError(
+            f"run name {run_id!r} is not a file name that can be typed and seen; leave out "
+            "slashes, what cannot be seen, and a hyphen at its beginning"
+        )
     parent = folder if folder is not None else runs_folder()
     try:
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -111,6 +114,8 @@ def list_runs(folder: Path | None = None) -> tuple[RunEntry, ...]:
 
 def find_run(name: str, folder: Path | None = None) -> Run:
     """The run of that name, or the only one whose name begins so. Raises: GuardError."""
+    if not name:  # a variable that was not set must not stop whichever run there is
+        raise GuardError("no run was named. `offswitch guard status` shows all.")
     runs = {entry.run.id: entry.run for entry in list_runs(folder)}
     begun = [run for run_id, run in runs.items() if run_id.startswith(name)]
     if name in runs:
