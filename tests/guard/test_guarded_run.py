@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from offswitch.errors import GuardError
+from offswitch.guard import guarded_run as guarding
 from offswitch.guard.guarded_run import ANCHOR, LEDGER, GuardedRun, run_guarded
 from offswitch.guard.ledger.anchor import read_anchor
 from offswitch.guard.ledger.reading import ledger_trace, read_records
@@ -87,6 +89,23 @@ def test_an_alarm_that_moves_nothing_is_written_down(room: Path) -> None:
     assert [(one["what"], one["detector"], one["level"]) for one in alarms] == [
         ("alarm", "opaque", "observe")
     ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_interrupted_before_it_begins_is_none_that_died(
+    room: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    monkeypatch.setattr(guarding, "inspect_host", lambda: signal.raise_signal(number))
+    run = create_run("one", folder=room / "runs")
+    with pytest.raises(KeyboardInterrupt):
+        run_guarded(parse_policy(POLICY, folder=room), ["true"], run)
+    (entry,) = runs.list_runs(room / "runs")
+    assert entry.condition == "ended"
+    found = runs.read_state(run, runs.RESULT)
+    assert (found["detail"], found["verified"]) == ("interrupted before it began", True)
+    assert not Path(runs.read_state(run, runs.BEGUN)["shown"]).exists()
+    assert signal.getsignal(number) is before
 
 
 def test_a_disk_that_fills_up_ends_the_run_and_its_end_is_told(

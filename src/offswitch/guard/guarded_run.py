@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any  # Any: plain JSON values
@@ -105,6 +107,7 @@ def run_guarded(
         authority=f"{policy.name} {policy.sha256[:12]}",
     )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_interruptible())
         stack.enter_context(_refusal_noted(run))
         stack.enter_context(kept_terminal((stdio or {0: 0, 1: 1, 2: 2}).values()))
         shown = stack.enter_context(_shown_folder(run))
@@ -135,10 +138,10 @@ def run_guarded(
         before = files_of(policy)
         try:
             result = supervise(order, run, settings, hooks, journal)
-            statement = start.outcome()
-        except GuardError as problem:
+            statement = _outcome(start, result)
+        except (GuardError, KeyboardInterrupt) as problem:
             note_last_look(sensors, settings.thresholds, journal.record)
-            _close_failed(journal, str(problem), drilled)
+            _close_failed(journal, str(problem) or "interrupted", drilled)
             raise
         # Before an open window of drills ends: what was done in it counts.
         last = note_last_look(sensors, settings.thresholds, journal.record)
@@ -153,6 +156,17 @@ def run_guarded(
         return GuardedRun(result, statement, run.folder / LEDGER, head, last)
 
 
+def _outcome(start: Start, result: RunResult) -> ContainmentStatement:
+    """What held the agent. Raises: KeyboardInterrupt where a signal ended the run in its start,
+    and it is proven dead; GuardError where it never began for another reason."""
+    try:
+        return start.outcome()
+    except GuardError as problem:
+        if result.reason == "signal" and result.verified:
+            raise KeyboardInterrupt from problem
+        raise
+
+
 def _end_text(result: RunResult) -> str:
     proof = "its tree is verified empty" if result.verified else "its death is NOT PROVEN"
     why = f" ({shown(result.detail)})" if result.detail else ""
@@ -161,12 +175,35 @@ def _end_text(result: RunResult) -> str:
 
 @contextlib.contextmanager
 def _refusal_noted(run: Run) -> Iterator[None]:
-    """A run that was refused before its launch says so, and is not taken for one that died."""
+    """A run that was refused or interrupted before its launch says so, and is not taken for one
+    that died."""
     try:
         yield
-    except OffswitchError as problem:
+    except (OffswitchError, OSError) as problem:
         note_refused(run, str(problem))
         raise
+    except KeyboardInterrupt:
+        note_refused(run, "interrupted before it began")
+        raise
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the preparations as Ctrl-C does: with everything put away. Once the
+    run has begun its supervisor takes all three."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -58,7 +59,8 @@ def command(
         read, program, run,
         contained=lambda one: None if quiet else click.echo(statement_text(one), err=True),
     )  # fmt: skip
-    click.echo(json.dumps(_fields(done)) if as_json else _told(done), err=True)
+    with contextlib.suppress(OSError):  # its terminal may be closed: the code tells it all the same
+        click.echo(json.dumps(_fields(done)) if as_json else _told(done), err=True)
     sys.exit(_exit_code(done))
 
 
