@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import os
 import signal
 import sys
@@ -184,3 +185,13 @@ def test_a_key_that_a_provider_repeats_in_a_stream_does_not_enter_the_jail(
                 assert (status, KEY.encode() in text, b"[key]" in text) == (200, False, True)
 
     run(scenario())
+
+
+def test_what_is_logged_of_an_agents_requests_is_bounded() -> None:
+    text = io.StringIO()
+    log = process.BoundedLog(text, most=1000)
+    for number in range(500):
+        log.handle(logging.makeLogRecord({"msg": f"malformed {number}"}))
+    assert len(text.getvalue()) < 1200
+    assert text.getvalue().startswith("malformed 0\n")
+    assert text.getvalue().endswith("no more is logged of this run\n")

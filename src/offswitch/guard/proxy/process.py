@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, final  # Any: values of a JSON object
+from typing import Any, TextIO, final  # Any: values of a JSON object
 
 import aiohttp
 import msgspec
@@ -34,8 +35,29 @@ __all__ = ["Proxy", "application", "main", "opened"]
 
 MOST_BYTES = 64 * 2**20
 """Longest request, bytes."""
+MOST_LOGGED = 256 * 2**10
+"""Characters of the proxy's own log."""
 MOST_HELD = 512 * 2**20
 """Bytes of all requests at one time: no limit of the jail's holds for what they take up here."""
+
+
+@final
+class BoundedLog(logging.StreamHandler):  # type: ignore[type-arg] # of text
+    """Writes so much and no more: what is logged of malformed requests is the agent's to repeat,
+    and their log lies on the host's disk."""
+
+    def __init__(self, stream: TextIO, most: int = MOST_LOGGED) -> None:
+        super().__init__(stream)
+        self._left = most
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        if self._left <= 0:
+            return
+        self._left -= len(self.format(record))
+        if self._left <= 0:
+            record = logging.makeLogRecord({"msg": "no more is logged of this run"})
+        super().emit(record)
 
 
 @final
@@ -142,6 +164,7 @@ async def opened(proxy: Proxy) -> AsyncIterator[None]:
 
 def main() -> int:
     """Run until the supervisor goes; exit code 2 where it could not be started."""
+    logging.basicConfig(handlers=[BoundedLog(sys.stderr)], level=logging.WARNING)
     set_dumpable(False)  # no process of the same user reads the keys in its memory
     try:
         settings = msgspec.json.decode(sys.stdin.buffer.read(), type=ProxySettings)
