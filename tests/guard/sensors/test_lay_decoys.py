@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from offswitch.errors import GuardError
-from offswitch.guard.sensors.decoys import DECOYS, FOLDER, lay_decoys
+from offswitch.guard.sensors.decoys import DECOYS, FOLDER, held_alone, lay_decoys
 
 
 @pytest.fixture
@@ -30,6 +30,14 @@ def test_decoys_of_an_earlier_run_are_laid_anew_with_their_modes(at: Path) -> No
         assert path.read_text() == decoy.text
         wanted = 0o755 if decoy.role == "switch" else 0o644
         assert stat.S_IMODE(path.stat().st_mode) == wanted
+
+
+def test_a_second_run_does_not_lay_its_decoys_under_a_living_agent(at: Path) -> None:
+    first = held_alone(at / "work")
+    with pytest.raises(GuardError, match="another run"):
+        held_alone(at / "work")
+    os.close(first)
+    os.close(held_alone(at / "work"))
 
 
 def test_a_link_in_the_place_of_the_folder_is_not_followed(at: Path) -> None:

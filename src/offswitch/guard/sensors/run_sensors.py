@@ -7,6 +7,7 @@ holdings once a turn. A sensor process that ended or fell silent is an alarm of 
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from offswitch.errors import GuardError
 from offswitch.guard.policy.policy import Level as LevelName
 from offswitch.guard.sensors.activity import ActivityLog, Sign
 from offswitch.guard.sensors.counters import Counters, GroupCounters
-from offswitch.guard.sensors.decoys import DECOYS, decoy_events, lay_decoys
+from offswitch.guard.sensors.decoys import DECOYS, decoy_events, held_alone, lay_decoys
 from offswitch.guard.sensors.goal_probe import ProbeCheck, check_sign, start_check
 from offswitch.guard.sensors.hoarding import (
     LIMIT,
@@ -116,7 +117,9 @@ class RunSensors:
         """Folders and parts that the last look left out."""
         self._groups = GroupCounters(settings.groups) if settings.groups else None
         self._decoys: DecoyWatch | None = None
+        self._place: int | None = None
         if settings.tree.decoys:
+            self._place = held_alone(settings.tree.workspace)
             lay_decoys(settings.tree.workspace)
             self._decoys = DecoyWatch(settings.tree.workspace, DECOYS)
         try:
@@ -301,6 +304,9 @@ class RunSensors:
             self._decoys.close()
         if self._groups is not None:
             self._groups.close()
+        if self._place is not None:
+            os.close(self._place)
+            self._place = None
 
     def __enter__(self) -> Self:
         return self
