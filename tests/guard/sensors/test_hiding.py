@@ -152,6 +152,18 @@ def test_what_is_kept_of_start_up_files_is_bounded(
         memory, _ = look_at_tree(memory)
 
 
+def test_a_walk_through_many_files_says_in_between_that_it_lives(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_look, "SIGN_EVERY", 10)
+    memory = start_tree(TreeSettings(workspace=str(work), decoys=False))
+    for n in range(35):
+        (work / f"f{n}").touch()
+    signs: list[int] = []
+    look_at_tree(memory, alive=lambda: signs.append(1))
+    assert len(signs) == 3
+
+
 def test_a_long_look_says_in_between_that_it_lives(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

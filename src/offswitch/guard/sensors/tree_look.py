@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,6 +45,8 @@ READ = 16 * 1024 * 1024
 """Bytes that are searched at one go; a larger file is searched in stretches of so many."""
 MOST_LOOKED = 512 * 1024 * 1024
 """Bytes that are searched at one look; the rest counts among those that nobody can look into."""
+SIGN_EVERY = 2000
+"""Files after which a walk says that it lives."""
 _LONG_NAME = 64
 _ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"PACK")
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -128,7 +131,7 @@ def look_at_tree(
     """
     settings = memory.settings
     at: dict[str, Any] = {"step": step, "time": time}  # Any: keyword arguments
-    tree = _snapshot(settings, memory.tree)
+    tree = _snapshot(settings, memory.tree, alive)
     found = tuple(one for one in changes(memory.tree, tree) if not _is_guards(one))
     goals, logs = hash_goals(settings.goals), look_at_logs(settings.logs, memory.logs)
     copies, sighted, opaque = memory.copies, list[Sighting](), memory.opaque
@@ -155,9 +158,20 @@ def look_at_tree(
     return after, tuple(one for one in findings if one is not None)
 
 
-def _snapshot(settings: TreeSettings, previous: TreeSnapshot | None) -> TreeSnapshot:
+def _snapshot(
+    settings: TreeSettings,
+    previous: TreeSnapshot | None,
+    alive: Callable[[], object] = lambda: None,
+) -> TreeSnapshot:
     unread = frozenset(decoy.path for decoy in DECOYS) if settings.decoys else frozenset()
-    return snapshot_tree(settings.workspace, previous, wanted=is_watched, unread=unread)
+    passed = itertools.count(1)
+
+    def wanted(path: str) -> bool:
+        if not next(passed) % SIGN_EVERY:
+            alive()
+        return is_watched(path)
+
+    return snapshot_tree(settings.workspace, previous, wanted=wanted, unread=unread)
 
 
 def _contents(paths: Iterable[str]) -> dict[str, bytes]:
