@@ -94,6 +94,10 @@ STREAMS = {
         MESSAGES, messages("text_delta", lambda f: f.update(
             delta={"type": "input_json_delta", "partial_json": BAD_TEXT})),
     ),
+    "data behind a byte order mark": (
+        CHAT, ["\ufeff".encode() + one if n == 0 else one
+               for n, one in enumerate(shapes_of.chat_events("x", BAD))],
+    ),
     "a block out of order": (
         MESSAGES, messages("tool_use", lambda f: f.update(index=5)),
     ),

@@ -108,7 +108,10 @@ def test_old_runs_are_left_out_so_that_series_do_not_grow_for_ever(
 def test_a_name_that_is_no_text_is_shown_and_breaks_nothing(
     tmp_path: Path, watcher: Watcher
 ) -> None:
-    create_run('a"b\n\udcff', tmp_path / "offswitch" / "runs")
+    folder = (
+        tmp_path / "offswitch" / "runs"
+    )  # no run is made with such a name, but one may lie there
+    create_run("plain", folder).folder.rename(folder / 'a"b\n\udcff')
     assert of(
         samples(metrics_text(watcher.look())),
         "offswitch_run_phase", run=r'a"b\n\udcff', phase="starting",

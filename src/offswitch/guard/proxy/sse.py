@@ -15,6 +15,7 @@ __all__ = ["MOST_BYTES", "Event", "Events", "event_bytes"]
 MOST_BYTES = 8 * 2**20
 """Longest event, bytes."""
 _BLANK = re.compile(rb"\r?\n\r?\n")
+_MARK = "\ufeff".encode()
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 
@@ -39,7 +40,8 @@ class Events:
         """The events that the chunk completes.
 
         Raises:
-            ValueError: an event is too long, or its lines end in a lone CR.
+            ValueError: an event is too long, begins with a byte order mark, or its lines end in a
+            lone CR.
         """
         self._rest += chunk
         while (end := _BLANK.search(self._rest, max(0, self._seen - 3))) is not None:
@@ -63,6 +65,8 @@ def event_bytes(data: bytes, name: str = "") -> bytes:
 def _event(raw: bytes) -> Event:
     if b"\r" in raw and _LONE_CR.search(raw):
         raise ValueError("a line that ends in a lone CR")
+    if raw.startswith(_MARK):
+        raise ValueError("a byte order mark, without which some readers see data behind it")
     lines = raw.replace(b"\r\n", b"\n").split(b"\n")
     data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
     return Event(raw, b"\n".join(data))

@@ -26,7 +26,16 @@ from offswitch.trace.event import (
     SwitchDisabled,
 )
 
-__all__ = ["DECOYS", "FOLDER", "Decoy", "Touch", "decoy_events", "held_alone", "lay_decoys", "touches_in"]
+__all__ = [
+    "DECOYS",
+    "FOLDER",
+    "Decoy",
+    "Touch",
+    "decoy_events",
+    "held_alone",
+    "lay_decoys",
+    "touches_in",
+]
 
 FOLDER = ".control"
 Role: TypeAlias = Literal["goal", "switch", "monitor", "log", "key"]
