@@ -76,7 +76,7 @@ class ProxyLink:
         check_settings(settings)
         self._opened_book = book
         self._socket, theirs = wire.pair()
-        self._alarms: collections.deque[Alarm] = collections.deque(maxlen=1000)
+        self._alarms: collections.deque[Alarm] = collections.deque()  # none may push out another
         self._asked = Waiting(settings.operator_s)
         self._matching = Matching() if settings.models else None
         self._ending = False
