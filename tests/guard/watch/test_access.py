@@ -188,6 +188,7 @@ def test_an_order_from_the_page_itself_is_given(site: Site) -> None:
         ('{"run": "over"}', "run and word"),
         ('{"run": "over", "word": "stop", "now": true}', "run and word"),
         ("[]", "run and word"),
+        ("[" * 4000, "recursion"),
         ("{", "Expecting"),
     ],
 )

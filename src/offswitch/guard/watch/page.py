@@ -161,7 +161,7 @@ async def _state(request: web.Request) -> web.Response:
 async def _order(request: web.Request) -> web.Response:
     try:
         return web.json_response(await request.app[_PAGE].order(await request.json()))
-    except (GuardError, ValueError) as problem:
+    except (GuardError, ValueError, RecursionError) as problem:
         return web.json_response({"done": False, "text": str(problem)}, status=400)
 
 
