@@ -14,14 +14,12 @@ settings.load_profile("offswitch")
 
 
 @pytest.fixture
-def open_folder(tmp_path):
-    """A folder that other users can reach, as they cannot pytest's own."""
-    temporary = Path(tempfile.gettempdir()).resolve()
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder == temporary:
-            break
+def open_folder():
+    """A folder that other users can reach: pytest's own are closed, by every pytest that starts."""
+    with tempfile.TemporaryDirectory(prefix="offswitch-test-", ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve()
         folder.chmod(0o755)
-    return tmp_path
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -60,8 +60,8 @@ def test_the_search_value_is_printed_beside_the_estimate_on_fresh_seeds(run):
         (("--world", "star-v1", "--measure", "badness"), "hoarding"),
         (("--world", "star-v1", "--measure", "hoarding", "--evaluations", "8"), "no data"),
         (("--world", "star-v1", "--evaluations", "7"), "8<=x"),
-        (("--world", "star-v1", "--episodes", "0"), "x>=1"),
-        (("--world", "star-v1", "--fresh", "1"), "x>=2"),
+        (("--world", "star-v1", "--episodes", "0"), "1<=x"),
+        (("--world", "star-v1", "--fresh", "1"), "2<=x"),
     ],
 )
 def test_wrong_input_is_refused_with_what_to_do(run, arguments, said):

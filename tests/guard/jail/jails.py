@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import tempfile
@@ -76,8 +77,16 @@ def output(plan: JailPlan) -> tuple[str, int]:
         return text, os.waitstatus_to_exitcode(os.waitpid(jail.pid, 0)[1])
 
 
+@functools.cache
+def _everything_imported() -> None:
+    """Python's own library may be closed to other users, and parts of it are loaded when needed."""
+    with planned() as plan:
+        battery(plan)
+
+
 def as_ordinary(act: Callable[[], T], kind: type[T]) -> T:
     """What `act` returns in a process of an ordinary user; its error if it raises one."""
+    _everything_imported()
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
