@@ -316,6 +316,7 @@ def _new_ledger(policy: Policy, run: Run, statement: dict[str, Any]) -> LedgerWr
         anchor=anchor,
         sign_every=policy.ledger.sign_every,
         sync=policy.ledger.sync,
+        most_bytes=policy.ledger.limit,
     )
 
 

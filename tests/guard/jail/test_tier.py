@@ -65,7 +65,10 @@ def test_tier_4_is_the_operators_word_and_no_group_or_no_jail_takes_it_away():
 
 
 def test_memory_of_the_whole_tree_is_promised_only_where_a_group_counts_it():
-    alone = "memory of the whole tree: the bounds hold for each process alone"
+    alone = (
+        "memory of the whole tree: the bounds hold for each process alone, and what a process maps "
+        "to share counts only against address_space"
+    )
     assert alone in tier_of(BARE, NOWHERE).not_covered
     assert alone not in tier_of(FULL, NOWHERE).not_covered
 

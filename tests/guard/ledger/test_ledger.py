@@ -350,3 +350,16 @@ def test_the_last_record_of_a_quiet_run_is_anchored_within_a_second(tmp_path: Pa
     assert known == 2
     journal.close("done")
     anchor.close()
+
+
+def test_past_its_limit_no_act_is_written_but_how_it_ended_is(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    writer = LedgerWriter(path, {}, most_bytes=4096)
+    with pytest.raises(LedgerError, match=r"`ledger.limit` allows 4096"):
+        for _ in range(100):
+            writer.append("act", {"arguments": "x" * 1000})
+    assert path.stat().st_size < 4096 + 1500
+    writer.append("stop", {"why": "guard failed"})
+    writer.append("note", {"what": "last look"})
+    head = writer.close("killed")
+    assert verify_ledger(path, head=head.digest).closed

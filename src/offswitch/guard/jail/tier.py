@@ -55,7 +55,10 @@ _COVERED: tuple[tuple[str, ...], ...] = (
 )
 """What each tier adds to the tier below; tier 2 replaces tier 1's lines by stronger ones."""
 
-_EACH_ALONE = "memory of the whole tree: the bounds hold for each process alone"
+_EACH_ALONE = (
+    "memory of the whole tree: the bounds hold for each process alone, and what a process maps to "
+    "share counts only against address_space"
+)
 _KERNEL = (
     "bugs in the kernel",
     "side channels (timing, caches)",

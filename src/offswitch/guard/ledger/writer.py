@@ -28,6 +28,10 @@ Sync: TypeAlias = Literal["each", "batch", "never"]
 """When records are forced to disk: each one, at every signature and every second, or at the end."""
 
 SECOND = 1.0
+_RESERVE = 64 * 1024 * 1024
+_AT_WILL: dict[RecordKind, int] = {"act": 0, "note": _RESERVE}
+"""Records that an agent can cause at will, and how far beyond the limit they may still go: the
+supervisor's own notes of the end need room, and a flood of acts has been stopped by then."""
 
 
 class LedgerWriter:
@@ -45,6 +49,7 @@ class LedgerWriter:
         anchor: Anchor | None = None,
         sign_every: int = 100,
         sync: Sync = "batch",
+        most_bytes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if sign_every < 2:
@@ -52,6 +57,7 @@ class LedgerWriter:
         self._descriptor = _create(path)
         self._anchor, self._sign_every, self._sync, self._clock = anchor, sign_every, sync, clock
         self._signer, self._lock = Signer(), threading.RLock()
+        self._bytes, self._most = 0, most_bytes
         self._opened = self._noted = clock()
         self._noted_count = 0
         self._count, self._digest, self._closed = 0, GENESIS, False
@@ -85,11 +91,14 @@ class LedgerWriter:
         """Append a record; its number. Signs and anchors where that is due.
 
         Raises:
-            LedgerError: the body is not plain JSON, the ledger is closed, or the disk is full.
+            LedgerError: the body is not plain JSON, the ledger is closed, the disk is full, or the
+                ledger holds `most_bytes` and this is one of the records that an agent can cause at
+                will. How it ends can still be written.
         """
         with self._lock:
             if self._closed:
                 raise LedgerError(f"a {kind} record came after the ledger was closed.")
+            self._require_room(kind)
             number = self._put(kind, body, actor, principal, authority, goal)
             if self._count % self._sign_every == 0:
                 self._sign()
@@ -144,11 +153,19 @@ class LedgerWriter:
         except LedgerError:  # part of a line may stand there: nothing may come after it
             self._closed = True
             raise
-        self._count, self._digest = number + 1, digest
+        self._count, self._digest, self._bytes = number + 1, digest, self._bytes + len(line)
         self._head = msgspec.structs.replace(self._head, count=number + 1, digest=digest)
         if self._sync == "each":
             os.fdatasync(self._descriptor)
         return number
+
+    def _require_room(self, kind: RecordKind) -> None:
+        if self._most is None or kind not in _AT_WILL:
+            return
+        if self._bytes >= self._most + _AT_WILL[kind]:
+            raise LedgerError(
+                f"the ledger holds {self._bytes} bytes, and `ledger.limit` allows {self._most}."
+            )
 
     def _sign(self) -> None:
         number, head = self._count, self._digest

@@ -137,6 +137,8 @@ class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     sync: Literal["each", "batch", "never"] = "batch"
     anchor: str | None = None
     """Folder for the heads, out of the agent's reach; None: beside the run's folder."""
+    limit: int = 4 * 1024**3
+    """Bytes; an act that comes after them is refused, and the run is stopped."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -161,6 +161,7 @@ def _ledger(fields: Fields, folder: Path) -> LedgerPolicy:
         sign_every=fields.integer("sign_every", default.sign_every, low=2),
         sync=fields.choice("sync", ("each", "batch", "never"), default.sync),
         anchor=None if anchor is None else str(folder / anchor),
+        limit=fields.size("limit", default.limit, low=4096),
     )
     fields.finish()
     return found
