@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from jails import LIMITS, entering, folders, output, planned
+from jails import LIMITS, as_ordinary, entering, folders, output, planned
 from msgspec.structs import replace
 
 from offswitch.errors import GuardError
 from offswitch.guard.jail import inside
+from offswitch.guard.jail.bubblewrap import host_sockets
 from offswitch.guard.jail.cgroups import run_group
 from offswitch.guard.jail.host import inspect_host
 from offswitch.guard.jail.inside.outcome import report_line
@@ -81,6 +82,16 @@ def test_a_service_of_the_host_is_not_reached_through_a_folder_the_agent_may_rea
             asked = JailPolicy(workspace=workspace, read=(given,), limits=LIMITS)
             text, code = output(plan_jail(asked, inspect_host(), command, run_dir))
     assert (text.split(), code) == ([str(errno.ECONNREFUSED)] * 2, 0)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="nothing of one's own is closed to oneself")
+def test_a_socket_in_a_folder_that_is_closed_to_the_user_stops_no_start(tmp_path):
+    tmp_path.chmod(0o700)
+    with socket.socket(socket.AF_UNIX) as service:
+        service.bind(path := str(tmp_path / "s"))
+        service.listen()
+        assert Path(path) in host_sockets()
+        assert path not in as_ordinary(lambda: [str(one) for one in host_sockets()], list[str])
 
 
 @pytest.mark.parametrize("command", [(), ("",), ("", "x")])

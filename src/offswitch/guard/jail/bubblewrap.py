@@ -102,12 +102,20 @@ def _covered_sockets(policy: JailPolicy, python: str) -> list[str]:
 def host_sockets() -> frozenset[Path]:
     """Where the host's unix sockets lie that somebody holds open, as far as they can be found.
 
-    Those of this network namespace, as the kernel lists them. CAVEAT: one that is made later, or
-    that a container made, is not among them.
+    Those of this network namespace, as the kernel lists them; one that this user cannot look at is
+    closed to its agent, too. CAVEAT: one that is made later, or that a container made, is not among
+    them.
     """
     with Path("/proc/net/unix").open(encoding="utf-8", errors="surrogateescape") as file:
         names = {line.rstrip("\n").split(None, 7)[7] for line in file if line.count(" /")}
-    return frozenset(found for name in names if (found := Path(name).resolve()).is_socket())
+    return frozenset(found for name in names if _is_socket(found := Path(name).resolve()))
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return path.is_socket()
+    except PermissionError:
+        return False
 
 
 def _system_binds() -> list[str]:

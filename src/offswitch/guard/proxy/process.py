@@ -31,7 +31,7 @@ from offswitch.guard.proxy.settings import ProxySettings, check_settings
 from offswitch.guard.proxy.upstream import open_session
 from offswitch.guard.stop.harden import set_dumpable
 
-__all__ = ["Proxy", "application", "main", "opened"]
+__all__ = ["BoundedLog", "Proxy", "application", "main", "opened"]
 
 MOST_BYTES = 64 * 2**20
 """Longest request, bytes."""
