@@ -6,6 +6,7 @@ a bound on how much is looked at. What the bound leaves out is counted, never dr
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -27,6 +28,9 @@ MOST_FILES = 200_000
 KEPT, MOST_KEPT = 64 * 1024, 64 * 1024 * 1024
 DEEPEST = 200
 Kind: TypeAlias = Literal["file", "folder", "link", "other"]
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""A folder that was renamed, removed or made a link since it was listed: the next look tells."""
 
 
 class FileSeen(NamedTuple):
@@ -173,8 +177,8 @@ class _Look:
             if depth > DEEPEST:
                 raise OSError("too deep")
             fd = os.open(name, flags, dir_fd=parent)
-        except OSError:  # gone since it was listed, closed to this user, or below the bound
-            self.unseen += 1
+        except OSError as problem:  # closed to this user or below the bound; or no folder any more
+            self.unseen += problem.errno not in _GONE
             return
         try:
             self.folder(fd, path, depth)
