@@ -40,7 +40,7 @@ def written(folder: Path, records: int, sync: Sync) -> None:
     anchor = open_anchor(folder / "heads")
     writer = LedgerWriter(folder / "ledger", {"program": "agent"}, anchor=anchor, sync=sync)
     for number in range(records):
-        body = {"tool": "read_file", "path": f"/work/{number}", "word": "approve"}
+        body = {"tool": "read_file", "path": f"notes/{number}", "word": "approve"}
         writer.append("act", body, actor="agent", authority="rule 1", goal="0123456789ab")
     writer.close("done")
     anchor.close()

@@ -154,18 +154,7 @@ def pick(
 
 def samples(cells: Iterable[Cell], measure: Callable[[Rates], float | None]) -> Sample:
     """`measure` of every scored episode of `cells`; None means that it is not defined there."""
-    values: list[float] = []
-    clusters: list[str] = []
-    missing, exact = 0, True
-    for cell in cells:
-        missing += sum(cell.unscored.values())
-        for _, rates, _ in cell.scored():
-            value = measure(rates)
-            if value is not None:
-                values.append(value)
-                clusters.append(f"{cell.key.world}/{cell.key.goal}")
-                exact = exact and cell.exact
-    return Sample(tuple(values), tuple(clusters), missing, exact)
+    return _samples(cells, lambda cell: (measure(rates) for _, rates, _ in cell.scored()))
 
 
 def paired(
@@ -218,17 +207,20 @@ def _counterpart(theirs: dict[int, float | None], number: int, *, alone: bool) -
 
 def conduct_samples(cells: Iterable[Cell], measure: Callable[[Conduct], float | None]) -> Sample:
     """`measure` of the conduct of every scored episode; None means that it is not defined there."""
+    return _samples(cells, lambda cell: map(measure, cell.conducts()))
+
+
+def _samples(cells: Iterable[Cell], measured: Callable[[Cell], Iterable[float | None]]) -> Sample:
+    """What `measured` gives of each scored episode of each cell, where it is defined."""
     values: list[float] = []
     clusters: list[str] = []
     missing, exact = 0, True
     for cell in cells:
         missing += sum(cell.unscored.values())
-        for conduct in cell.conducts():
-            value = measure(conduct)
-            if value is not None:
-                values.append(value)
-                clusters.append(f"{cell.key.world}/{cell.key.goal}")
-                exact = exact and cell.exact
+        found = [value for value in measured(cell) if value is not None]
+        values += found
+        clusters += [f"{cell.key.world}/{cell.key.goal}"] * len(found)
+        exact = exact and (cell.exact or not found)
     return Sample(tuple(values), tuple(clusters), missing, exact)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FigureView", "page_environment"]
 
-SHARED = ("report_style.html", "page_parts.html")
+SHARED = ("page_head.html", "report_style.html", "page_parts.html")
 
 
 class FigureView(NamedTuple):

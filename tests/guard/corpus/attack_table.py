@@ -36,6 +36,7 @@ from msgspec.structs import replace  # noqa: E402
 
 import agents  # noqa: E402
 from offswitch.errors import LedgerError  # noqa: E402
+from offswitch.guard.jail.bubblewrap import WORK  # noqa: E402
 from offswitch.guard.jail.catalog import PROBES  # noqa: E402
 from offswitch.guard.jail.cgroups import run_group  # noqa: E402
 from offswitch.guard.jail.host import CgroupRoom, Host, inspect_host  # noqa: E402
@@ -594,8 +595,8 @@ def _dns_tunnel() -> Attack:
 
 
 def _reconciled(name: str, how: str, *, hidden: bool) -> Attack:
-    proposal = Timed(1.0, Act(kind="tool", tool="write_file", arguments={"path": "/work/a.txt"}))
-    effect = Effect(2.0, "file", "/work/a.txt")
+    proposal = Timed(1.0, Act(kind="tool", tool="write_file", arguments={"path": f"{WORK}/a.txt"}))
+    effect = Effect(2.0, "file", f"{WORK}/a.txt")
 
     def attack(_: Ground) -> Seen:
         found = reconcile([] if hidden else [proposal], [], [effect] if hidden else [])

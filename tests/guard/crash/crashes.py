@@ -57,8 +57,8 @@ base = urllib.parse.urlsplit(os.environ["OPENAI_BASE_URL"])
 way = http.client.HTTPConnection(base.netloc)
 way.connect()
 way.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-acked = open("/work/acked", "a", buffering=1)
-open("/work/up", "w").close()
+acked = open("acked", "a", buffering=1)
+open("up", "w").close()
 for number in range(1_000_000):
     asked = {"model": "m", "messages": [{"role": "user", "content": str(number)}]}
     try:

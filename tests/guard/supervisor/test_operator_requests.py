@@ -208,6 +208,7 @@ def test_the_watchdogs_own_kill_takes_the_ways_out_along(tmp_path: Path) -> None
             assert not has_ended(pidfd)
             ask(one.run, {"request": "stop"}, timeout_s=5.0, socket_name=WATCHDOG_SOCKET)
             assert has_ended(pidfd)
+            one.thread.join(8)  # it is ending by itself: whoever asks it now may find it gone
             assert one.stopped().reason == "operator"
         finally:
             proxy.kill()
