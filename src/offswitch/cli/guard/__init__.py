@@ -30,6 +30,9 @@ COMMANDS = {
     "verify": "Check a ledger for every later change.",
 }
 
+NEEDED = ("aiohttp", "cryptography", "pyseccomp", "uvloop")
+"""What the extra `guard` installs."""
+
 
 @click.command("guard", cls=lazy_group(COMMANDS, "offswitch.cli.guard", "offswitch guard --help"))
 def command() -> None:
@@ -39,7 +42,7 @@ def command() -> None:
     """
     if not sys.platform.startswith("linux"):
         raise GuardError(f"the guard needs Linux's namespaces; this is {sys.platform}.")
-    missing = [name for name in ("cryptography", "pyseccomp") if find_spec(name) is None]
+    missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise GuardError(
             f"{' and '.join(missing)} not installed. Run: pip install 'offswitch[guard]'"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from offswitch.guard.policy.act import Act
@@ -27,7 +28,7 @@ def matcher_of(pattern: Pattern) -> Matcher:
     if pattern.kind is not None:
         tests.append(lambda act, kind=pattern.kind: act.kind == kind)  # type: ignore[misc]
     if pattern.tool:
-        tests.append(_glob_test(pattern.tool, lambda act: act.tool))
+        tests.append(_glob_test(pattern.tool, attrgetter("tool")))
     if pattern.host:
         lowered = tuple(glob.lower() for glob in pattern.host)
         tests.append(_glob_test(lowered, lambda act: act.host.lower().rstrip(".")))
@@ -35,9 +36,21 @@ def matcher_of(pattern: Pattern) -> Matcher:
         raised = tuple(glob.upper() for glob in pattern.method)
         tests.append(_glob_test(raised, lambda act: act.method.upper()))
     if pattern.path:
-        tests.append(_glob_test(pattern.path, lambda act: act.path))
+        tests.append(_glob_test(pattern.path, attrgetter("path")))
     tests += [_argument_test(name, one) for name, one in pattern.arguments]
-    return lambda act: all(test(act) for test in tests)
+    return tests[0] if len(tests) == 1 else _all_of(tests)
+
+
+def _all_of(tests: Sequence[Matcher]) -> Matcher:
+    """A plain loop: half the cost of `all` over a generator, for every rule of every act."""
+
+    def fits(act: Act) -> bool:
+        for test in tests:  # noqa: SIM110 - see above
+            if not test(act):
+                return False
+        return True
+
+    return fits
 
 
 def _glob_test(globs: tuple[str, ...], text_of: Callable[[Act], str]) -> Matcher:

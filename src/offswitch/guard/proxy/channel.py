@@ -56,15 +56,15 @@ class Channel:
         """See `Reporter`."""
         self._number += 1
         number = self._number
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer = self._waiting[number] = loop.create_future()
+        late = loop.call_later(timeout_s, _give_up, answer, timeout_s)
         try:
             self.tell({**fields, "number": number})
-            async with asyncio.timeout(timeout_s):
-                found: dict[str, Any] = await answer
-                return found
-        except TimeoutError as problem:
-            raise GuardError(f"the supervisor did not answer within {timeout_s:g} s") from problem
+            found: dict[str, Any] = await answer
+            return found
         finally:
+            late.cancel()
             del self._waiting[number]
 
     async def operator(self, number: int, timeout_s: float) -> bool | None:
@@ -113,3 +113,8 @@ class Channel:
                     asked.set_result(fields.get("allow") is True)
             case "order":
                 self._order(fields)
+
+
+def _give_up(answer: asyncio.Future[dict[str, Any]], after_s: float) -> None:
+    if not answer.done():
+        answer.set_exception(GuardError(f"the supervisor did not answer within {after_s:g} s"))

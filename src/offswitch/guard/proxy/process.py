@@ -14,6 +14,7 @@ from typing import Any, TextIO, final  # Any: values of a JSON object
 
 import aiohttp
 import msgspec
+import uvloop
 from aiohttp import web
 
 from offswitch.errors import GuardError
@@ -168,7 +169,7 @@ def main() -> int:
     set_dumpable(False)  # no process of the same user reads the keys in its memory
     try:
         settings = msgspec.json.decode(sys.stdin.buffer.read(), type=ProxySettings)
-        asyncio.run(_serve(settings))
+        uvloop.run(_serve(settings))
     except (GuardError, msgspec.DecodeError, OSError) as problem:
         sys.stderr.write(f"offswitch: the proxy cannot run: {problem}\n")
         return 2

@@ -56,8 +56,9 @@ class Asked:
         """
         body, request = _object(data), self.request
         while True:
+            self.used(body)  # first, so that the supervisor writes it while the calls are judged
             decisions = {call.spot: await self.decide(call) for call in self.wire.calls(body)}
-            self.used(body)
+            self.gate.check()  # one of them may have ended the run
             if all(verdict.word == "approve" for verdict in decisions.values()):
                 return data, body
             request = self.wire.again(request, body, decisions)

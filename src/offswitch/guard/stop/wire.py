@@ -41,14 +41,17 @@ def send(sock: socket.socket, fields: dict[str, Any], fds: tuple[int, ...] = ())
 
     Raises: WireError when the message is longer than `MAX_BYTES`.
     """
-    data = json.dumps(fields, allow_nan=False).encode()
+    data = _ENCODER.encode(fields).encode()
     if len(data) > MAX_BYTES or len(fds) > MAX_FDS:
         raise WireError(
             f"a message of {len(data)} bytes and {len(fds)} descriptors; the most is {MAX_BYTES} "
             f"and {MAX_FDS}. Pass long content through a descriptor."
         )
     try:
-        socket.send_fds(sock, [data], list(fds), socket.MSG_NOSIGNAL)
+        if fds:
+            socket.send_fds(sock, [data], list(fds), socket.MSG_NOSIGNAL)
+        else:
+            sock.send(data, socket.MSG_NOSIGNAL)
     except (BlockingIOError, ConnectionError, TimeoutError):
         return False
     return True
@@ -120,7 +123,7 @@ def _object(data: bytes, flags: int) -> dict[str, Any]:
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(data) > MAX_BYTES:
         raise WireError(f"a message longer than {MAX_BYTES} bytes or {MAX_FDS} descriptors")
     try:
-        found = json.loads(data, parse_constant=_refuse)
+        found = _DECODER.decode(data.decode())
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {error}") from error
     if not isinstance(found, dict):
@@ -130,3 +133,7 @@ def _object(data: bytes, flags: int) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
