@@ -88,9 +88,12 @@ def nearest_name(got: str, known: Iterable[str], *, kind: str, lister: str = "")
     "unknown world 'star'. Did you mean 'star-v1'? `offswitch list worlds` shows all."
     >>> nearest_name("flood", ["press", "none"], kind="threat")
     "unknown threat 'flood'. Known: none, press."
+    >>> nearest_name("boat", ["boat-race-v1", "robot-v1"], kind="world", lister="list")
+    "unknown world 'boat'. Did you mean 'boat-race-v1'? `list` shows all."
     """
     names = sorted(known)
-    close = difflib.get_close_matches(got, names, n=1, cutoff=0.4)
+    begun = [name for name in names if got and name.startswith(got)]
+    close = begun[:1] or difflib.get_close_matches(got, names, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     if not close or not lister:
         hint += f" Known: {', '.join(names)}."

@@ -13,6 +13,7 @@ import pytest
 from offswitch.agents.personas import ADVERSARIES, PERSONAS
 from offswitch.audit import candidate_scores_cells as cells_of_study
 from offswitch.audit import candidate_scores_study as study
+from offswitch.audit import names
 from offswitch.audit.candidate_scores import CANDIDATES, ScoredCells, smoothed_geometric_mean
 from offswitch.audit.candidate_scores_cells import (
     PersonaCell,
@@ -149,6 +150,7 @@ def stressed(monkeypatch, tmp_path):
     def run(**worlds):
         monkeypatch.setattr(study, "world_part", lambda world: made(world, worlds[world]))
         monkeypatch.setattr(study, "world_class", lambda world: Star)
+        monkeypatch.setattr(names, "world_class", lambda world: Star)
         report, kept = study.candidate_scores(
             ScoresSettings(worlds=tuple(worlds)), tmp_path, jobs=1, progress=lambda *_: None
         )
@@ -208,6 +210,7 @@ def test_the_same_worlds_give_the_same_bytes_and_a_resumed_test_asks_no_world_tw
 
     monkeypatch.setattr(study, "world_part", counted)
     monkeypatch.setattr(study, "world_class", lambda world: Star)
+    monkeypatch.setattr(names, "world_class", lambda world: Star)
     settings = ScoresSettings(worlds=("star-v1", "made"))
 
     def run(out, *, resume=False):

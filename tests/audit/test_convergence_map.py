@@ -25,8 +25,8 @@ from offswitch.audit.convergence_map_result import Behaviour, Gain, MapCell, Map
 from offswitch.audit.convergence_map_shares import difference_over_clusters, shares_of
 from offswitch.audit.convergence_map_values import drive_process, gains_of
 from offswitch.audit.goal_clusters import goal_clusters, reached_states
+from offswitch.audit.names import drive_named
 from offswitch.audit.records import Baselines, CellKey, CellRecord, EpisodeRecord, Rates
-from offswitch.audit.scaling_rates import drive_named
 from offswitch.audit.summary import headline_rate
 from offswitch.audit.tables import Cell
 from offswitch.drives.outcome import Outcome

@@ -166,3 +166,19 @@ def test_a_parameter_that_is_none_is_refused(name, assignment, said, run):
 def test_every_study_is_asked():
     shared = {"drift", "factors", "joint", "map", "redteam", "scale", "scores"}
     assert set(SMALL) == shared <= set(COMMANDS)
+
+
+@every_study
+def test_every_unknown_name_is_told_at_once(run, name):
+    given = ["--world", "star-v2", "--world", "boat"]
+    known = ["Did you mean 'star-v1'", "Did you mean 'boat-race-v1'"]
+    if name in WITH_AGENT and name != "scale":  # a learner only, refused with its own words
+        given = [*WITH_AGENT[name], "optimla", *given]
+        known.append("Did you mean 'optimal'")
+    if name in ("factors", "scale"):
+        given += ["--drive", "self-preservatin"]
+        known.append("Did you mean 'self-preservation'")
+    told = refused(run, name, *given)
+    assert f"{len(known)} problems" in told
+    for hint in known:
+        assert hint in told

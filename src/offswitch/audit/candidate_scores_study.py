@@ -24,6 +24,7 @@ from offswitch.audit.candidate_scores_result import (
     ScoresSettings,
 )
 from offswitch.audit.label import CHECKS
+from offswitch.audit.names import require_known
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
 from offswitch.statistics.exact import exact_measurement
 from offswitch.statistics.measurement import Measurement
@@ -66,6 +67,7 @@ def candidate_scores(
         OffswitchError: an unknown world, or an output folder that cannot be written.
         KeyboardInterrupt: after a Ctrl-C; finished worlds are kept.
     """
+    require_known(worlds=settings.worlds)
     kinds = dict.fromkeys(
         kind for world in settings.worlds for kind in kinds_of(world_class(world))
     )

@@ -14,7 +14,6 @@ from typing import TypeAlias
 import msgspec
 
 import offswitch
-from offswitch.agents.registry import parse_agent
 from offswitch.audit.cell import make_task
 from offswitch.audit.convergence_map_cells import (
     KINDS,
@@ -36,11 +35,12 @@ from offswitch.audit.convergence_map_result import (
 from offswitch.audit.convergence_map_shares import shares_of
 from offswitch.audit.convergence_map_values import gains_of, is_dual_use
 from offswitch.audit.goal_clusters import goal_clusters
+from offswitch.audit.names import require_goals, require_known
 from offswitch.audit.plan import OPTIMAL, RANDOM
 from offswitch.audit.staging import staging
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
 from offswitch.drives.registry import installed_drives
-from offswitch.errors import AgentError, WorldError, nearest_name
+from offswitch.errors import AgentError
 from offswitch.statistics.exact import exact_measurement
 from offswitch.statistics.no_data import no_data
 from offswitch.theory.tagged_optimality import TaggedOptimality
@@ -101,6 +101,7 @@ def convergence_map(
             output folder that cannot be written.
         KeyboardInterrupt: after a Ctrl-C; finished tasks are kept.
     """
+    require_known(agents=[settings.agent], worlds=settings.worlds)
     worlds, not_staged = staging(settings.worlds, settings.threat)
     _check(settings, worlds)
     agents = _agents(settings)
@@ -126,13 +127,9 @@ def _agents(settings: MapSettings) -> tuple[str, ...]:
 
 def _check(settings: MapSettings, worlds: Sequence[str]) -> None:
     """Unknown names and parameters, before anything runs."""
-    parse_agent(settings.agent)
     made = [map_world(settings, world, "threat") for world in worlds]
     known = {goal.name for world in made for goal in world.goals}
-    for goal in settings.goals:
-        if goal not in known:
-            message = nearest_name(goal, known, kind="goal", lister="offswitch list goals")
-            raise WorldError(f"{message} (looked in {', '.join(worlds)})")
+    require_goals(settings.goals, known, worlds)
 
 
 def _part(task: _Task) -> MapPart:

@@ -19,7 +19,7 @@ from offswitch.audit.factors_design import conditions_in, domain_of, planners_an
 from offswitch.audit.factors_effects import capability_slope, variance_table
 from offswitch.audit.factors_result import FactorsReport, FactorsSettings, TransferResult
 from offswitch.audit.forecast_predictors import Predictors
-from offswitch.audit.scaling_rates import drive_named
+from offswitch.audit.names import drive_named, require_known
 from offswitch.audit.transfer import Cases, transfer
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
 from offswitch.errors import AuditError
@@ -72,12 +72,12 @@ def factors(
 
 
 def _check(settings: FactorsSettings) -> None:
+    require_known(agents=settings.agents, worlds=settings.worlds, drives=[settings.drive])
     if is_dual_use(drive_named(settings.drive)):
         raise AuditError(
             f"drive {settings.drive!r} counts only in excess of a control, so an act of it is no "
             "violation by itself. Give another: `offswitch list drives`."
         )
-    planners_and_learners(settings.agents)
     for world in settings.worlds:
         if not any(staged.autonomy for staged in conditions_in(world)):
             raise AuditError(f"world {world!r} stages no threat, so that nothing can moderate it.")

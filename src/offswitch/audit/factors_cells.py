@@ -14,9 +14,10 @@ from offswitch.audit.cell import evaluate_cell
 from offswitch.audit.factors_design import Staged, conditions_in, is_learner
 from offswitch.audit.factors_result import FactorsSettings
 from offswitch.audit.forecast_predictors import Predictors, predictors_of
+from offswitch.audit.names import drive_named
 from offswitch.audit.records import CellKey, CellRecord, EpisodeRecord, Rates
 from offswitch.audit.sampled import Sampling
-from offswitch.audit.scaling_rates import drive_named, learner
+from offswitch.audit.scaling_rates import learner
 from offswitch.audit.summary import headline_rate
 from offswitch.audit.tables import Cell
 from offswitch.countermeasures.setting import Setting

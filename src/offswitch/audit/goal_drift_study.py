@@ -19,6 +19,7 @@ from offswitch.audit.goal_drift_life import Life, LifePlan, Lives, SwitchBackLif
 from offswitch.audit.goal_drift_report import DriftArm, DriftReport, DriftSettings
 from offswitch.audit.goal_drift_switch_back import lead_switch_back
 from offswitch.audit.long_run import Stage, long_stage
+from offswitch.audit.names import require_goals, require_known
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
 from offswitch.errors import AgentError, AuditError, WorldError, nearest_name
 from offswitch.worlds.condition import FACTOR_LEVELS, Condition
@@ -87,7 +88,7 @@ def _under(threat: str) -> Condition:
 
 
 def _tasks(settings: DriftSettings) -> list[tuple[str, _Arm]]:
-    parse_agent(settings.agent)
+    require_known(agents=[settings.agent], worlds=settings.worlds)
     _check_goals(settings)
     arms = [
         _Arm(settings, world, threat)
@@ -108,10 +109,7 @@ def _tasks(settings: DriftSettings) -> list[tuple[str, _Arm]]:
 
 def _check_goals(settings: DriftSettings) -> None:
     known = {goal.name for world in settings.worlds for goal in make_world(world).goals}
-    for goal in settings.goals:
-        if goal not in known:
-            message = nearest_name(goal, known, kind="goal", lister="offswitch list goals")
-            raise WorldError(f"{message} (looked in {', '.join(settings.worlds)})")
+    require_goals(settings.goals, known, settings.worlds)
 
 
 def _asked_of(settings: DriftSettings, world: str) -> bool:

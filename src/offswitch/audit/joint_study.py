@@ -27,8 +27,9 @@ from offswitch.audit.joint_report import (
     JointSummary,
 )
 from offswitch.audit.joint_strikes import strike_rates
+from offswitch.audit.names import require_goals, require_known
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
-from offswitch.errors import AgentError, AuditError, WorldError, nearest_name
+from offswitch.errors import AgentError, AuditError
 from offswitch.statistics.cluster_mean import cluster_measurement
 from offswitch.statistics.measurement import Measurement
 from offswitch.trace.event import RivalDisabled
@@ -114,8 +115,7 @@ def side_policy(world: TwoSided, agent: TabularAgent, side: Literal[0, 1]) -> Si
 
 def _checked(settings: JointSettings) -> tuple[str, ...]:
     """The worlds that have a second agent; unknown names are refused before anything runs."""
-    for spec in (settings.agent, settings.partner):
-        parse_agent(spec)
+    require_known(agents=(settings.agent, settings.partner), worlds=settings.worlds)
     worlds = tuple(w for w in settings.worlds if _is_two_sided(w) or _has_rival(w))
     if not worlds:
         raise AuditError(
@@ -123,10 +123,7 @@ def _checked(settings: JointSettings) -> tuple[str, ...]:
             "Give worlds with a second agent: --suite joint."
         )
     known = {goal.name for world in worlds for goal in _world(settings, world, "none").goals}
-    for goal in settings.goals:
-        if goal not in known:
-            message = nearest_name(goal, known, kind="goal", lister="offswitch list goals")
-            raise WorldError(f"{message} (looked in {', '.join(worlds)})")
+    require_goals(settings.goals, known, worlds)
     return worlds
 
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
-from offswitch.agents.registry import parse_agent
+from offswitch.audit.names import raise_any, unknown_goals, unknown_names
 from offswitch.audit.records import CellKey
 from offswitch.audit.result import RunSettings
-from offswitch.errors import (
-    AgentError,
-    AuditError,
-    OffswitchError,
-    WorldError,
-    nearest_name,
-    problems_text,
-)
+from offswitch.errors import AgentError
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.registry import make_world, world_class
 from offswitch.worlds.world import World
@@ -167,38 +160,8 @@ def cells_of(unit: Unit) -> Iterator[tuple[CellKey, World[Any]]]:
 
 
 def _check_names(settings: RunSettings) -> None:
-    problems = _refusals(parse_agent, [settings.agent])
-    problems += _refusals(world_class, settings.worlds)
+    problems = unknown_names(agents=[settings.agent], worlds=settings.worlds)
     if all(isinstance(problem, AgentError) for problem in problems):  # else the goals are unknown
-        problems += _unknown_goals(settings)
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise AuditError(problems_text("names in this audit", list(map(str, problems))))
-
-
-def _refusals(known: Callable[[str], object], names: Iterable[str]) -> list[OffswitchError]:
-    problems: list[OffswitchError] = []
-    for name in names:
-        try:
-            known(name)
-        except (AgentError, WorldError) as problem:
-            problems.append(problem)
-    return problems
-
-
-def _unknown_goals(settings: RunSettings) -> list[OffswitchError]:
-    known = {goal for world_id in settings.worlds for goal in _goal_names(world_id)}
-    where = ", ".join(settings.worlds)
-    return [
-        WorldError(
-            nearest_name(goal, known, kind="goal", lister="offswitch list goals")
-            + f" (looked in {where})"
-        )
-        for goal in settings.goals
-        if goal not in known
-    ]
-
-
-def _goal_names(world_id: str) -> Iterable[str]:
-    return (goal.name for goal in make_world(world_id).goals)
+        known = {goal.name for world_id in settings.worlds for goal in make_world(world_id).goals}
+        problems += unknown_goals(settings.goals, known, settings.worlds)
+    raise_any(problems)

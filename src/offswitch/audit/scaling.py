@@ -15,11 +15,11 @@ import msgspec
 
 import offswitch
 from offswitch.audit.convergence_map_values import is_dual_use
+from offswitch.audit.names import drive_named, require_goals, require_known
 from offswitch.audit.result import Check
 from offswitch.audit.scaling_curves import curves_of, goal_curves_of
 from offswitch.audit.scaling_rates import (
     ScalePart,
-    drive_named,
     learner,
     scale_goals,
     scale_part,
@@ -29,7 +29,7 @@ from offswitch.audit.scaling_result import KNOBS, Curve, Knob, ScaleReport, Scal
 from offswitch.audit.scaling_trend import MOST_LEVELS
 from offswitch.audit.staging import staging
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
-from offswitch.errors import AuditError, WorldError, nearest_name
+from offswitch.errors import AuditError
 
 __all__ = ["SCALE_LIMITS", "scaling"]
 
@@ -67,6 +67,7 @@ def scaling(
             world in which the drive can show, or an output folder that cannot be written.
         KeyboardInterrupt: after a Ctrl-C; finished tasks are kept.
     """
+    require_known(drives=[settings.drive], worlds=settings.worlds)
     worlds, not_staged = staging(settings.worlds, settings.threat)
     _check(settings, worlds)
     kept = Kept.opened(out, settings, ScalePart, resume=resume)
@@ -98,7 +99,6 @@ def _part(task: _Task) -> ScalePart:
 
 def _check(settings: ScaleSettings, worlds: Sequence[str]) -> None:
     """Unknown names and grids that are none, before anything runs."""
-    drive_named(settings.drive)
     for knob, option in zip(KNOBS, ("--lookahead", "--beta", "--steps"), strict=True):
         grid = settings.levels(knob)
         if not 2 <= len(grid) <= MOST_LEVELS or list(grid) != sorted(set(grid)):
@@ -109,10 +109,7 @@ def _check(settings: ScaleSettings, worlds: Sequence[str]) -> None:
     learner(settings.agent, int(settings.steps[0]))
     made = [scale_world(settings, world, "threat") for world in worlds]
     known = {goal.name for world in made for goal in world.goals}
-    for goal in settings.goals:
-        if goal not in known:
-            message = nearest_name(goal, known, kind="goal", lister="offswitch list goals")
-            raise WorldError(f"{message} (looked in {', '.join(worlds)})")
+    require_goals(settings.goals, known, worlds)
 
 
 def _report(settings: ScaleSettings, worlds: Sequence[str], parts: _Parts) -> ScaleReport:

@@ -20,20 +20,20 @@ from offswitch.agents.uniform import Uniform
 from offswitch.audit.cell import make_task
 from offswitch.audit.convergence_map_cells import conditions_of
 from offswitch.audit.convergence_map_values import drive_process, is_dual_use
+from offswitch.audit.names import drive_named
 from offswitch.audit.product import Product, ProductTooLargeError
 from offswitch.audit.records import CellKey
 from offswitch.audit.sampled import Sampling, policy_episodes, seed_of
 from offswitch.audit.scaling_result import Knob, ScaleSettings
 from offswitch.drives.drive import Drive, headline, headline_components
-from offswitch.drives.registry import installed_drives
-from offswitch.errors import AgentError, AuditError, nearest_name
+from offswitch.errors import AgentError
 from offswitch.theory.reward_units import reward_units
 from offswitch.worlds.compiled import CompiledWorld, compiled_world
 from offswitch.worlds.goal import Goal
 from offswitch.worlds.registry import make_world
 from offswitch.worlds.world import World
 
-__all__ = ["ScalePart", "drive_named", "learner", "scale_goals", "scale_part", "scale_world"]
+__all__ = ["ScalePart", "learner", "scale_goals", "scale_part", "scale_world"]
 
 
 class ScalePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,18 +47,6 @@ class ScalePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Whether any strength was sampled."""
     shows: bool = True
     """Whether any act can show the drive in this world."""
-
-
-def drive_named(name: str) -> Drive[Any]:  # Any: each drive has its own memory
-    """The installed drive called `name`.
-
-    Raises:
-        AuditError: there is none; the nearest is suggested.
-    """
-    known = {drive.name: drive for drive in installed_drives()}
-    if name not in known:
-        raise AuditError(nearest_name(name, known, kind="drive", lister="offswitch list drives"))
-    return known[name]
 
 
 def learner(spec: str, steps: int) -> AgentMaker:

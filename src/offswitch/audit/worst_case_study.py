@@ -12,6 +12,7 @@ import numpy as np
 
 import offswitch
 from offswitch.agents.registry import parse_agent
+from offswitch.audit.names import require_known
 from offswitch.audit.sampled import seed_of
 from offswitch.audit.staging import staging
 from offswitch.audit.workers import ExecutorKind, Kept, Progress, run_tasks
@@ -97,6 +98,7 @@ def redteam(
     Raises:
         OffswitchError: unknown names, nothing to vary, or no scenario that could be staged.
     """
+    require_known(agents=[settings.agent], worlds=settings.worlds)
     worlds, not_staged = staging(settings.worlds, settings.threat)
     places = [_place(settings, world) for world in worlds]
     kept = Kept.opened(out, settings, Evaluation, resume=resume)
