@@ -20,7 +20,6 @@ from offswitch.guard.drills.of_run import RunDrills
 from offswitch.guard.drills.periodic_proof import PeriodicProof
 from offswitch.guard.drills.schedule import Schedule
 from offswitch.guard.jail.bait import laid_bait
-from offswitch.guard.jail.bubblewrap import WORK
 from offswitch.guard.jail.cgroups import run_group
 from offswitch.guard.jail.descriptors import JailFds
 from offswitch.guard.jail.host import inspect_host
@@ -36,6 +35,7 @@ from offswitch.guard.proxy.findings import files_of, note_findings
 from offswitch.guard.proxy.link import SCORED
 from offswitch.guard.proxy.link import THRESHOLDS as PROXY_THRESHOLDS
 from offswitch.guard.sensors.hoarding import stocks_of
+from offswitch.guard.sensors.own_files import own_files
 from offswitch.guard.sensors.run_sensors import RunSensors, SensorSettings, detector_thresholds
 from offswitch.guard.sensors.tree_look import TreeSettings
 from offswitch.guard.start import Start
@@ -58,12 +58,10 @@ from offswitch.guard.terminal import kept_terminal
 from offswitch.guard.watch.shown import shown
 from offswitch.guard.ways_out import WaysOut, with_levers
 
-__all__ = ["ANCHOR", "LEDGER", "GuardedRun", "own_files", "run_guarded"]
+__all__ = ["ANCHOR", "LEDGER", "GuardedRun", "run_guarded"]
 
 LEDGER, ANCHOR = "ledger.jsonl", HEADS
 """Names in the run's folder."""
-
-_MATERIAL = frozenset((".csv", ".json", ".jsonl", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"))
 
 
 class GuardedRun(msgspec.Struct, frozen=True):
@@ -256,28 +254,6 @@ def _sensors(
     return RunSensors(
         settings, journal.happened, lambda: (read_state(run).get("init") or {}).get("pid")
     )
-
-
-def own_files(workspace: str, command: Sequence[str]) -> tuple[str, ...]:
-    """The agent's own program, as far as its command names files: by path on the host.
-
-    The first file that it names is the program; of the others those that by their suffix are
-    documents or data are what it works on, and quoting them is no copy of itself.
-
-    >>> own_files("/nowhere", ["python", "agent.py", "x" * 5000])
-    ()
-    """
-    inside = (Path(workspace, word.removeprefix(f"{WORK}/")) for word in command)
-    named = [path for path in inside if _is_file(path) and ".." not in path.parts]
-    return tuple(str(path) for path in named if path == named[0] or path.suffix not in _MATERIAL)
-
-
-def _is_file(path: Path) -> bool:
-    """Whether it names a file; a word that can be no name, such as a long script, names none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _settings(policy: Policy) -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from offswitch.guard.guarded_run import own_files
+from offswitch.guard.sensors.own_files import own_files
 
 
 def test_programs_of_the_command_are_its_own_and_the_material_it_works_on_is_not(
