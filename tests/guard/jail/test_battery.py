@@ -26,6 +26,7 @@ from jails import (
 )
 from msgspec.structs import replace
 
+from offswitch.guard.jail.bait import laid_bait
 from offswitch.guard.jail.catalog import PROBES
 from offswitch.guard.jail.host import inspect_host
 from offswitch.guard.jail.inside.limits import apply_limits
@@ -49,6 +50,16 @@ def test_no_probe_finds_its_way_open_at_the_highest_tier_of_this_machine():
         said = statement_text(containment_statement(plan, report))
     assert f"tier {plan.tier.level}" in said
     assert "NOT      bugs in the kernel" in said
+
+
+def test_the_bait_is_open_to_the_agents_user_alone_and_that_user_can_move_and_swap_it():
+    with planned() as plan:
+        with laid_bait(plan) as bait:
+            folder = Path(bait["goal"]).parent.stat()
+        remove, _ = REMOVALS["its own /tmp"]
+        found = allowed(battery(remove(replace(plan, group=None))))
+    assert (folder.st_mode & 0o7777, folder.st_uid) == (0o700, ORDINARY)
+    assert {"write-goal", "rename-goal", "truncate-log", "swap-log"} <= found
 
 
 def test_an_ordinary_user_builds_a_jail_that_holds():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from proxied import RULES, Supervisor, run
 
 from offswitch.guard.policy.judging import Judge
-from offswitch.guard.proxy.addresses import NameWatch, is_public, plain_host
+from offswitch.guard.proxy.addresses import MOST_PARENTS, NameWatch, is_public, plain_host
 from offswitch.guard.proxy.client_hello import NotTlsError, server_name
 from offswitch.guard.proxy.egress import Egress
 from offswitch.guard.proxy.forwarding import RequestError, read_head
@@ -234,6 +234,18 @@ def test_many_names_below_one_parent_are_seen():
     found = [watch.problem(f"n{i}.evil.test") for i in range(80)]
     assert not any(found[:60])
     assert all(found[60:])
+
+
+def test_names_are_remembered_below_the_parents_asked_for_last_and_no_others():
+    watch = NameWatch()
+    for number in range(3 * MOST_PARENTS):
+        assert not watch.problem(f"www.p{number}.test")
+        if number < 60:
+            assert not watch.problem(f"n{number}.evil.test")
+        elif number % (MOST_PARENTS - 1) == 0:  # just often enough
+            assert watch.problem(f"n{number}.evil.test")
+    assert len(watch._below) == MOST_PARENTS
+    assert not watch.problem("n.p0.test"), "forgotten, and as good as new"
 
 
 def test_odd_names_raise_an_alarm(tmp_path):

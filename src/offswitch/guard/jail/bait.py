@@ -1,4 +1,4 @@
-"""Decoys on the host for the probes to reach, open to everyone and worth nothing."""
+"""Decoys on the host for the probes to reach, open to the agent's user and worth nothing."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _IPC_CREAT, _IPC_EXCL, _IPC_RMID = 0o1000, 0o2000, 0
 def laid_bait(plan: JailPlan, within: Path | None = None) -> Iterator[Bait]:
     """Decoy files, sockets and shared memory for one battery, gone when the block ends.
 
-    Anyone on the host may write them, so that a refusal inside is the jail's doing and not that of
-    file modes. The supervisor is the process that calls this. They lie in `within`/bait, which
-    everyone must reach; None takes a folder of its own among the temporary files.
+    Their folder is the agent's user's, so that a refusal inside is the jail's doing and not that
+    of file modes; to nobody else on the host is it open. The supervisor is the process that calls
+    this. They lie in `within`/bait, which the agent's user must reach; None takes a folder of its
+    own among the temporary files.
 
     Raises:
         GuardError: the folder's name is too long for a socket in it.
     """
     folder = tempfile.mkdtemp(prefix="offswitch-bait-") if within is None else f"{within}/bait"
-    Path(folder).mkdir(exist_ok=within is None)
+    Path(folder).mkdir(0o700, exist_ok=within is None)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        Path(folder).chmod(0o777)
         for name in ("goal", "log"):
             Path(folder, name).write_text("decoy\n", encoding="ascii")
             Path(folder, name).chmod(0o666)
         abstract = f"offswitch-{secrets.token_hex(8)}"
         limits = plan.policy.limits
-        yield Bait(
+        bait = Bait(
             tier=plan.tier.level,
             supervisor=os.getpid(),
             supervisor_started=_started(),
@@ -68,6 +68,9 @@ def laid_bait(plan: JailPlan, within: Path | None = None) -> Iterator[Bait]:
             open_files=limits.open_files,
             processes=plan.entry.limits.get("NPROC", limits.processes),
         )
+        if plan.uid is not None:  # last: nothing is written where others may have put a link
+            os.chown(folder, plan.uid, -1)
+        yield bait
 
 
 def _started() -> str:

@@ -20,6 +20,8 @@ LONG_LABEL, LONG_NAME = 40, 120
 ENTROPY_FROM, MOST_ENTROPY = 20, 3.9
 MOST_NAMES = 60
 """Different names below one parent, after which they look like data and not like hosts."""
+MOST_PARENTS = 1000
+"""Parents whose names are remembered: with them some 10 MB."""
 
 
 def plain_host(text: str) -> str | None:
@@ -75,10 +77,14 @@ def is_own_name(host: str) -> bool:
 
 @final
 class NameWatch:
-    """Sees names that carry data instead of naming a host."""
+    """Sees names that carry data instead of naming a host.
+
+    It remembers names below the `MOST_PARENTS` parents that were asked for last: whoever asks for
+    that many others in between is counted anew.
+    """
 
     def __init__(self) -> None:
-        self._below: dict[str, set[str]] = collections.defaultdict(set)
+        self._below: collections.OrderedDict[str, set[str]] = collections.OrderedDict()
 
     def problem(self, host: str) -> str:
         """What is odd about a name; empty for nothing."""
@@ -91,9 +97,11 @@ class NameWatch:
         if len(longest) >= ENTROPY_FROM and (bits := _entropy(longest)) > MOST_ENTROPY:
             return f"a part of {len(longest)} characters with {bits:.1f} bits a character"
         parent = ".".join(labels[-2:])
-        below = self._below[parent]
+        below = self._below[parent] = self._below.pop(parent, set())
         if len(below) <= MOST_NAMES:
             below.add(host)
+        if len(self._below) > MOST_PARENTS:
+            self._below.popitem(last=False)
         return f"more than {MOST_NAMES} names below {parent}" if len(below) > MOST_NAMES else ""
 
 
