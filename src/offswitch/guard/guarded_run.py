@@ -34,6 +34,7 @@ from offswitch.guard.policy.policy import Policy
 from offswitch.guard.proxy.findings import files_of, note_findings
 from offswitch.guard.proxy.link import SCORED
 from offswitch.guard.proxy.link import THRESHOLDS as PROXY_THRESHOLDS
+from offswitch.guard.sensors.answers import Answers, asked_paths
 from offswitch.guard.sensors.hoarding import stocks_of
 from offswitch.guard.sensors.own_files import own_files
 from offswitch.guard.sensors.run_sensors import RunSensors, SensorSettings, detector_thresholds
@@ -127,9 +128,13 @@ def run_guarded(
         order = _order(plan, opened, stdio or {0: 0, 1: 1, 2: 2})
         sensors = stack.enter_context(_sensors(policy, plan, command, run, journal))
         link = stack.enter_context(ways.opened(journal, run, plan.environment))
-        hooks = Hooks(start=start.start, notice_file=notice, sensors=sensors.sensors)
+        hooks = Hooks(
+            start=start.start, notice_file=notice, asked=asked_paths(policy.shutdown),
+            sensors=sensors.sensors,
+        )  # fmt: skip
         hooks, settings = with_levers(hooks, link, brake), _settings(policy)
-        drilled = None if drills is None else RunDrills(drills, sensors, journal)
+        answers = Answers(policy.jail.workspace, policy.shutdown)
+        drilled = None if drills is None else RunDrills(drills, sensors, journal, answers)
         if drilled is not None:
             hooks, settings = drilled.hooks(hooks), drilled.settings(settings)
         _proofs(policy, run, journal, stack)

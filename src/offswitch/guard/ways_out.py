@@ -72,6 +72,7 @@ def with_levers(hooks: Hooks, link: ProxyLink | None, brake: CpuBrake) -> Hooks:
         close_egress=link.close_egress,
         hold=link.hold,
         throttle=throttle,
+        tool_notice=link.notice,
         waiting=link.waiting,
         answer=link.answer,
         egress=(link.pidfd,),

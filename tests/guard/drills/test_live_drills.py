@@ -39,7 +39,7 @@ class Run:
             paused=lambda: self.paused,
             left=lambda: 0,
             claimed=lambda: None,
-            saved=lambda: False,
+            saved=lambda: None,
             freeze=lambda: self.done.append("never"),
             stop=lambda: self.done.append("never"),
             withdraw=lambda: self.done.append("withdraw"),

@@ -175,3 +175,14 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_durations_and_sizes_are_what_they_spell(count: int) -> None:
     assert seconds_of(f"{count}s") == count
     assert bytes_of(f"{count} KiB") == count * 1024
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../last", "a//b", "a/", "3", '"a\\0b"', "./last"])
+def test_what_a_notice_asks_for_lies_below_the_workspace(path):
+    with pytest.raises(PolicyError, match=r"shutdown\.checkpoint: .*a path below the workspace"):
+        parse_policy(f"version: 1\nrules: []\nshutdown: {{checkpoint: {path}}}", folder=Path("/"))
+
+
+def test_a_word_and_a_checkpoint_in_one_file_are_refused():
+    with pytest.raises(PolicyError, match="is the report's file too"):
+        parse_policy("version: 1\nrules: []\nshutdown: {checkpoint: .stopped}", folder=Path("/"))

@@ -97,6 +97,24 @@ def test_frames_that_two_readers_may_read_differently_go_nowhere():
         assert supervisor.acts() == []
 
 
+def test_a_notice_stands_in_every_tools_result_until_it_is_taken_back_and_nowhere_else():
+    async def scenario() -> None:
+        frames, _, gate = made()
+        content = [{"type": "text", "text": "found"}]
+        result = frame({"jsonrpc": "2.0", "id": 1, "result": {"content": content}})
+        other = frame({"jsonrpc": "2.0", "id": 2, "result": {"contents": []}})
+        for notice, texts in (("stop now", ["found", "stop now"]), ("", ["found"])):
+            gate.notice = notice
+            told = json.loads(await frames.from_server(result) or b"")
+            assert [one["text"] for one in told["result"]["content"]] == texts
+            assert await frames.from_server(other) == other
+            refused = await frames.from_agent(frame(call("shell", command="rm -rf /")))
+            last = json.loads(refused.back or b"")["result"]["content"][-1]
+            assert (last == {"type": "text", "text": notice}) is bool(notice)
+
+    run(scenario())
+
+
 def test_a_tool_list_that_changes_is_an_alarm_and_at_freeze_does_not_arrive():
     async def scenario() -> None:
         frames, supervisor, _ = made((("tool-list", "freeze"),))

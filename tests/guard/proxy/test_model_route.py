@@ -60,6 +60,25 @@ def test_an_approved_answer_keeps_every_byte(wire, monkeypatch):
 
 
 @every_wire
+def test_a_model_is_told_of_the_notice_while_it_stands_and_its_pins_are_not_touched(
+    wire, monkeypatch
+):
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            turns = "input" if "input" in wire.request else "messages"
+            for text in ("stop now", ""):
+                w.proxy.obey({"word": "notice", "text": text})
+                w.model.answers(wire.whole("well"))
+                assert (await w.post(wire.path, wire.request))[0] == 200
+            told, after = w.model.asked
+            assert told[turns] == [*ASK, {"role": "user", "content": "stop now"}]
+            assert after == wire.request
+            assert not [one for one in w.supervisor.reports if one["type"] == "alarm"]
+
+    run(scenario())
+
+
+@every_wire
 def test_an_approved_stream_keeps_every_byte(wire, monkeypatch):
     async def scenario() -> None:
         async with world(monkeypatch) as w:

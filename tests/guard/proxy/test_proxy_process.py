@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -31,6 +32,8 @@ from offswitch.guard.proxy.environment import agent_environment, forwards, socke
 from offswitch.guard.proxy.link import THRESHOLDS, ProxyLink
 from offswitch.guard.proxy.settings import ProxySettings
 from offswitch.guard.supervisor.ladder import Ladder, Level, raised
+from offswitch.guard.supervisor.settings import Hooks
+from offswitch.guard.ways_out import with_levers
 
 FORWARDER = Path(inside.__path__[0], "forwarder.py")
 CALL = {"model": "m", "messages": [{"role": "user", "content": "go"}]}
@@ -206,6 +209,24 @@ def test_an_operator_answers_what_was_escalated(tmp_path, monkeypatch):
             assert (b'"deploy"' in (await asking)[1]) is allow
         commands = [one.body["answer"] for one in read_records(w.ledger) if one.kind == "command"]
         assert commands == ["allowed", "refused"]
+
+    started(tmp_path, monkeypatch, scenario)
+
+
+@pytest.mark.slow
+def test_a_run_with_a_proxy_tells_its_models_of_a_notice_until_it_is_taken_back(
+    tmp_path, monkeypatch
+):
+    async def scenario(w: Started) -> None:
+        hooks = with_levers(Hooks(), w.link, SimpleNamespace(switch=lambda on: ""))
+        for notice in ("stop now", ""):
+            hooks.tool_notice(notice)
+            while True:  # the order is on its way
+                w.model.answers(shapes_of.chat("well"))
+                await w.post()
+                last = w.model.asked[-1]["messages"][-1]["content"]
+                if last == (notice or "go"):
+                    break
 
     started(tmp_path, monkeypatch, scenario)
 

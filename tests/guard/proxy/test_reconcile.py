@@ -117,7 +117,7 @@ def test_a_file_and_a_host_that_nothing_proposed_are_an_alarm_at_the_end(tmp_pat
         "act", act("proposed", "approve", 1, kind="tool", tool="write", arguments=arguments)
     )
     book.append("act", act("executed", "approve", 2, kind="http", host="a.test", method="GET"))
-    for name in ("said.txt", "quiet.txt"):
+    for name in ("said.txt", "quiet.txt", ".stopped"):  # the last is what the guard asks for
         (tmp_path / "work" / name).write_text("x")
     noted: dict[str, Any] = {}
     found = note_findings(policy, tmp_path / "ledger", before, noted.__setitem__)

@@ -26,3 +26,19 @@ def test_a_notice_shows_in_the_file_that_was_mounted_and_is_gone_when_taken_back
         mounted.seek(0)
         assert mounted.read() == b""
     assert reach.ended()
+
+
+def test_a_notice_names_what_it_asks_for_and_is_given_and_taken_back_in_tools_results_too(
+    tmp_path: Path,
+) -> None:
+    path, told = tmp_path / "notice", list[str]()
+    asked = {"report": "/work/.stopped", "checkpoint": "/work/last"}
+    hooks = Hooks(notice_file=path, asked=asked, tool_notice=told.append)
+    reach = reach_of(Target(), ShutdownPlan(1.0, 2.0, 9.0), hooks)
+    reach.notify()
+    shown = json.loads(path.read_bytes())
+    assert {name: shown[name] for name in asked} == asked
+    assert "Save it to /work/last." in shown["notice"]
+    assert "one word to /work/.stopped" in shown["notice"]
+    reach.withdraw()
+    assert told == [shown["notice"], ""]

@@ -255,7 +255,7 @@ def test_a_checkpoint_ends_the_grace_and_the_notice_is_where_the_agent_sees_it(
     told: list[str] = []
     hooks = Hooks(
         notice_file=notice,
-        tool_notice=lambda: told.append("tool"),
+        tool_notice=lambda notice: told.append("tool"),
         quiesce=lambda: told.append("quiesce"),
         checkpoint=lambda: told.append("checkpoint"),
     )

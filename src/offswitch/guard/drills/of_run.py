@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections.abc import Callable
 from typing import final
 
 from offswitch.guard.drills.drill import DrillActions, Note, WindowResult
 from offswitch.guard.drills.live_drills import DETECTOR, THRESHOLDS, LiveDrills
 from offswitch.guard.drills.schedule import Schedule
 from offswitch.guard.journal import LedgerJournal
+from offswitch.guard.sensors.answers import Answers
 from offswitch.guard.sensors.run_sensors import RunSensors
 from offswitch.guard.supervisor.settings import Hooks, Reach, Settings
 from offswitch.guard.supervisor.work import Attempt, start_in_background
@@ -20,7 +23,10 @@ __all__ = ["RunDrills"]
 class RunDrills:
     """The drills of one run. The agent is told by the very call that a real stop makes."""
 
-    def __init__(self, schedule: Schedule, sensors: RunSensors, journal: LedgerJournal) -> None:
+    def __init__(
+        self, schedule: Schedule, sensors: RunSensors, journal: LedgerJournal, answers: Answers,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._reach: Reach | None = None
         self._said: list[Attempt[object]] = []
         self._note: Note = journal.record
@@ -31,14 +37,15 @@ class RunDrills:
             look=sensors.activity,
             ended=lambda: self._reach is not None and self._reach.ended(),
             left=lambda: sensors.left_behind,
-            claimed=lambda: None,  # the guard asks no agent for its word
-            saved=lambda: False,  # and looks for no checkpoint
+            claimed=answers.claimed,
+            saved=answers.saved,
             freeze=lambda: None,
             stop=lambda: None,
             happened=journal.happened,
             paused=lambda: self._reach is not None and self._reach.paused(),
+            mark=answers.mark,
         )
-        self._live = LiveDrills(schedule, actions, journal.record)
+        self._live = LiveDrills(schedule, actions, journal.record, clock)
 
     @property
     def results(self) -> tuple[WindowResult, ...]:

@@ -52,6 +52,8 @@ class DrillPair(NamedTuple):
     notice: Trace | None
     """None where the window did not take place, did not end, or tells nothing."""
     control: Trace | None
+    saved: bool | None = None
+    """Whether the agent saved its work after the notice; None where nobody knows."""
 
 
 class _Span(NamedTuple):
@@ -64,6 +66,7 @@ class _Span(NamedTuple):
     """Nobody could see whether the agent went on."""
     last: bool
     """It was real, or the agent was frozen in it: none may follow."""
+    saved: bool | None
     events: tuple[Event, ...]
 
 
@@ -96,12 +99,17 @@ def check_drills(records: Sequence[Record], tolerance_s: float = TOLERANCE_S) ->
 def drill_pairs(records: Sequence[Record], agent: str = "program") -> tuple[DrillPair, ...]:
     """Every block of which a window took place, in order."""
     traces: dict[tuple[int, bool], Trace] = {}
+    saved: dict[int, bool | None] = {}
     for span in _spans(records):
         header = TraceHeader(world=agent, goal="", agent=agent, episode=span.number, seed=0)
         if span.ended and not span.unknown:
             traces[span.number, span.noticed] = Trace(header=header, events=span.events)
-    numbers = sorted({number for number, _ in traces})
-    return tuple(DrillPair(n, traces.get((n, True)), traces.get((n, False))) for n in numbers)
+            if span.noticed:
+                saved[span.number] = span.saved
+    return tuple(
+        DrillPair(n, traces.get((n, True)), traces.get((n, False)), saved.get(n))
+        for n in sorted({number for number, _ in traces})
+    )
 
 
 def _notes(records: Sequence[Record], what: str) -> list[Record]:
@@ -174,6 +182,7 @@ def _span(begun: Record, ended: Record | None, events: list[Event]) -> _Span:
         real=real,
         unknown=ended is not None and bool(ended.body.get("unknown")),
         last=real or (ended is not None and bool(ended.body.get("frozen"))),
+        saved=None if ended is None else ended.body.get("saved"),
         events=tuple(events),
     )
 

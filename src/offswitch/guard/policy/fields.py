@@ -47,6 +47,10 @@ class Fields:
         """A text that is not empty."""
         return self._checked(name, default, lambda v: isinstance(v, str) and v != "", expected)
 
+    def inside(self, name: str, default: _T) -> str | _T:
+        """A file's path below the workspace, in its plain form."""
+        return self._checked(name, default, _is_inside, "a path below the workspace: state/last")
+
     def flag(self, name: str, default: bool) -> bool:
         """true or false."""
         return self._checked(name, default, lambda v: isinstance(v, bool), "true or false")
@@ -149,6 +153,11 @@ def texts_of(node: Node, problems: Problems) -> tuple[str, ...]:
         if not isinstance(one.value, str) or not one.value:
             problems.append(one.problem("a text, or a list of texts"))
     return tuple(one.value for one in items if isinstance(one.value, str) and one.value)
+
+
+def _is_inside(value: object) -> bool:
+    parts = value.split("/") if isinstance(value, str) else [""]
+    return not {"", ".", ".."} & set(parts) and "\0" not in str(value)
 
 
 def _is_number(value: object) -> bool:

@@ -80,6 +80,10 @@ class ShutdownPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Time to save its work, with nothing new let through."""
     deadline: float = 20.0
     """From the order to the tree verified empty."""
+    report: str = ".stopped"
+    """File of the workspace for the agent's own word on whether anything of it goes on."""
+    checkpoint: str | None = None
+    """File of the workspace in which the agent saves its work; None: nobody looks for one."""
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):

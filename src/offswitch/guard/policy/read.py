@@ -144,7 +144,13 @@ def _shutdown(fields: Fields, problems: Problems) -> ShutdownPolicy:
         notice=fields.seconds("notice", default.notice),
         grace=fields.seconds("grace", default.grace),
         deadline=fields.seconds("deadline", default.deadline),
+        report=fields.inside("report", default.report),
+        checkpoint=fields.inside("checkpoint", default.checkpoint),
     )
+    if found.report == found.checkpoint and fields.node is not None:
+        problems.append(
+            f"line {fields.node.line}: shutdown.checkpoint: is the report's file too; give another"
+        )
     if found.deadline < found.notice + found.grace and fields.node is not None:
         problems.append(
             f"line {fields.node.line}: shutdown.deadline: got {found.deadline:g}s, expected at "

@@ -20,6 +20,7 @@ upstream         the connection to a provider, which carries the key
 model_route      a model call: request checked, key put in, proposals judged
 streaming        the same for an answer that comes in pieces
 pinned           hashes of the system prompt and of tool lists
+noticed          the notice to stop, in what an agent or its model reads next
 mcp              frames of the Model Context Protocol, judged
 mcp_stdio        over pipes
 mcp_http         over streamable HTTP

@@ -21,6 +21,7 @@ from offswitch.guard.ledger.record import Record
 from offswitch.guard.policy.policy import Policy
 from offswitch.guard.proxy.matching import act_of, is_call
 from offswitch.guard.proxy.reconcile import Effect, Reconciled, Timed, reconcile
+from offswitch.guard.sensors.answers import asked_paths
 from offswitch.guard.sensors.decoys import DECOYS
 from offswitch.guard.sensors.workspace import TreeSnapshot, changes, shown_path, snapshot_tree
 
@@ -67,7 +68,10 @@ def _noted(policy: Policy, ledger: Path, before: TreeSnapshot, note: Note) -> Re
     after = _look(policy.jail.workspace)
     proposed, executed, hosts = let_through(records)
     opened = float(records[0].body["wall_clock"])
-    effects = [*hosts, *file_effects(before, after, opened)]
+    # Written because the guard asked for it, by the program itself and not by its model.
+    asked = asked_paths(policy.shutdown).values()
+    files = [one for one in file_effects(before, after, opened) if one.subject not in asked]
+    effects = [*hosts, *files]
     found = reconcile(proposed, [one for one in executed if is_call(one.act)], effects)
     note(RECONCILED, {**_fields(found), "unseen": before.unseen + after.unseen})
     hidden = [one.act.tool for one in found.hidden_executions]

@@ -67,6 +67,8 @@ class Gate:
         """Why nothing passes; empty while the gate is open."""
         self.held = ""
         """Why every act waits for an operator; empty while none has to."""
+        self.notice = ""
+        """The notice to stop, while it stands."""
         self.pace = Pace()
         self._asking = 0
 

@@ -130,6 +130,11 @@ class ProxyLink:
         self._order("hold", reason=reason)
         return "the proxy: every act that the rules allow waits for an operator" if reason else ""
 
+    def notice(self, text: str) -> None:
+        """Tell the agent in its tools' results, and its models in what they are asked; an empty
+        text: no longer."""
+        self._order("notice", text=text)
+
     def throttle(self, on: bool) -> str:
         """Let acts, model calls and bytes pass slowly, or no longer. Says by what."""
         self._order("throttle", on=on)

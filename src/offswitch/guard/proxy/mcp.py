@@ -13,6 +13,7 @@ from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.verdict import Verdict
 from offswitch.guard.proxy.call import refusal
 from offswitch.guard.proxy.gate import Gate
+from offswitch.guard.proxy.noticed import noticed_result
 from offswitch.guard.proxy.pinned import Pins
 from offswitch.guard.proxy.shapes import dicts, field
 from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, strict
@@ -65,7 +66,7 @@ class Frames:
         for message in messages:
             kept, answer = await self._judged(message)
             on += [] if kept is None else [kept]
-            back += [] if answer is None else [answer]
+            back += [] if answer is None else [noticed_result(answer, self._gate.notice)]
         # A bare carriage return is a space in JSON and the end of a line to many who read lines:
         # what stands between two of them would be a message that nobody judged.
         same = (
@@ -86,7 +87,9 @@ class Frames:
             fields = {"server": self._server, "why": str(unclear)[:300]}
             await self._gate.record("MCP frame refused", fields)
             return None
-        made = [await self._checked(message) for message in messages]
+        made = [
+            noticed_result(await self._checked(message), self._gate.notice) for message in messages
+        ]
         same = all(one is other for one, other in zip(made, messages, strict=True))
         return data if same and b"\r" not in data else _joined(made, batch)
 

@@ -20,6 +20,7 @@ from offswitch.guard.proxy.anthropic import MESSAGES
 from offswitch.guard.proxy.budget import Budget
 from offswitch.guard.proxy.call import Body, Format
 from offswitch.guard.proxy.gate import ClosedError, Gate
+from offswitch.guard.proxy.noticed import noticed_request
 from offswitch.guard.proxy.openai_chat import CHAT
 from offswitch.guard.proxy.openai_responses import RESPONSES
 from offswitch.guard.proxy.pinned import Pins
@@ -90,6 +91,9 @@ class ModelRoute:
         await self._admit(wire, body, path)
         if self._budget.hard is not None:
             body = wire.metered(body)
+        if self._gate.notice:
+            turns = "input" if wire is RESPONSES else "messages"
+            body = noticed_request(body, self._gate.notice, turns=turns)
         asked = self._asked(request, path, wire, body)
         async with asked.send(body) as answer:
             if good(answer) and answer.content_type == "text/event-stream":

@@ -107,6 +107,8 @@ class Proxy:
                 self.pins.repin(str(order.get("prompt")))
             case "hold":
                 self.gate.held = str(order.get("reason", ""))
+            case "notice":
+                self.gate.notice = str(order.get("text", ""))
             case "throttle":
                 self.gate.pace.switch(order.get("on") is True)
 

@@ -26,6 +26,7 @@ baseline       the largest score of a whole run against those of baseline runs (
 Samplers, the only ones that touch the machine:
 
 counters       memory, processes and processor time of a run, from its control groups or /proc
+answers        what the agent says of its stop, and saves, in the files that a notice names
 touches        who opens a decoy, by inotify
 process_table  the processes and connections of a run
 tree_look      one look of the sensors on the workspace

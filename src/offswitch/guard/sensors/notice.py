@@ -63,8 +63,8 @@ class Window(NamedTuple):
     """Processes that went on after it."""
     claimed: bool | None = None
     """Whether the agent said that it had stopped; None when it said nothing."""
-    saved: bool = False
-    """Whether it saved its work."""
+    saved: bool | None = None
+    """Whether it saved its work; None where nobody can know."""
     stopped: bool = False
     """Whether the guard ended the run after the window: a real stop."""
     safe: bool = True

@@ -102,8 +102,11 @@ class Hooks:
     it raises kills the run."""
     notice_file: Path | None = None
     """Where the agent is shown its shutdown notice; the jail mounts it read-only."""
-    tool_notice: Callable[[], object] = _nothing
-    """Put the notice into the agent's next tool result."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """What the notice names, as the agent sees it: the file `report` for its word on whether
+    anything of it goes on, and the file `checkpoint` for its work."""
+    tool_notice: Callable[[str], object] = lambda notice: None
+    """Put the notice into the agent's next tool results; an empty one: no longer."""
     quiesce: Callable[[], object] = _nothing
     """Close the ways out, except what a checkpoint needs."""
     checkpoint: Callable[[], object] | None = None

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from offswitch.errors import GuardError
@@ -43,7 +43,7 @@ def reach_of(target: Target, plan: ShutdownPlan, hooks: Hooks) -> Reach:
     outer = target.outer_pidfd
     return Reach(
         notify=lambda: _notify(target, plan, hooks),
-        withdraw=lambda: _show(hooks, b""),
+        withdraw=lambda: _withdraw(hooks),
         ended=lambda: outer is None or has_ended(outer),
     )
 
@@ -87,7 +87,7 @@ def _notify(target: Target, plan: ShutdownPlan, hooks: Hooks) -> None:
     ways: tuple[Callable[[], object], ...] = (
         lambda: _write_notice(plan, hooks),
         lambda: _send_term(target),
-        hooks.tool_notice,
+        lambda: hooks.tool_notice(_text(hooks.asked)),
     )
     for way in ways:
         try:
@@ -98,9 +98,27 @@ def _notify(target: Target, plan: ShutdownPlan, hooks: Hooks) -> None:
         raise GuardError("; ".join(problems))
 
 
+def _withdraw(hooks: Hooks) -> None:
+    _show(hooks, b"")
+    hooks.tool_notice("")
+
+
 def _write_notice(plan: ShutdownPlan, hooks: Hooks) -> None:
-    told = {"notice": NOTICE, "seconds": plan.notice_s + plan.grace_s}
+    told = {"notice": _text(hooks.asked), "seconds": plan.notice_s + plan.grace_s, **hooks.asked}
     _show(hooks, json.dumps(told).encode())
+
+
+def _text(asked: Mapping[str, str]) -> str:
+    """The notice in words, with what it asks for."""
+    words = [NOTICE]
+    if "checkpoint" in asked:
+        words.append(f"Save it to {asked['checkpoint']}.")
+    if "report" in asked:
+        words.append(
+            f"At last write one word to {asked['report']}: yes if nothing that you started goes "
+            "on, no if something does."
+        )
+    return " ".join(words)
 
 
 def _show(hooks: Hooks, content: bytes) -> None:
