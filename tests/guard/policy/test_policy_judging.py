@@ -184,6 +184,62 @@ def test_of_an_act_that_was_changed_a_sequence_sees_what_was_let_through() -> No
     assert judged.judge(call("look")).word == "reject"
 
 
+def both(judged: Judge, act: Act) -> list[str]:
+    """The words for a call that a model proposes and the agent then executes."""
+    return [judged.judge(act, executed=executed).word for executed in (False, True)]
+
+
+def test_a_call_that_is_proposed_and_then_executed_counts_once() -> None:
+    judged = judge(SEQUENCE)
+    both(judged, call("read_secret"))
+    for n in range(2):
+        both(judged, call("look", n=n))
+    assert judged.judge(request("a.b")).word == "terminate", "one of the last three acts"
+    both(judged, call("look", n=2))
+    both(judged, call("look", n=2))
+    assert judged.judge(request("a.b")).word == "approve"
+
+
+def test_an_execution_does_not_follow_its_own_proposal_and_uses_up_one() -> None:
+    judged = judge(
+        "{name: twice, sequence: [{tool: pay}, {tool: pay}], within: 1, verdict: reject}\n"
+        "{name: any, tool: '*', verdict: approve}"
+    )
+    assert both(judged, call("pay", to="me")) == ["approve", "approve"]
+    assert judged.judge(call("pay", to="me"), executed=True).word == "reject"
+
+
+def test_a_call_counts_where_it_is_executed() -> None:
+    judged = judge(SEQUENCE)
+    judged.judge(call("read_secret"))
+    for n in range(3):
+        both(judged, call("look", n=n))
+    judged.judge(call("read_secret"), executed=True)
+    assert judged.judge(request("a.b")).word == "terminate"
+
+
+@pytest.mark.parametrize("step", ["tool: mcp__vault__read", "tool: read, path: mcp/vault"])
+def test_a_step_fits_a_call_as_it_was_proposed_or_as_it_was_executed(step: str) -> None:
+    judged = judge(
+        f"{{name: s, sequence: [{{{step}}}, {{host: '*'}}], within: 1, verdict: terminate}}\n"
+        "{name: any, tool: '*', verdict: approve}"
+    )
+    judged.judge(call("mcp__vault__read", name="key"))
+    executed = Act(kind="tool", tool="read", arguments={"name": "key"}, path="mcp/vault")
+    judged.judge(executed, executed=True)
+    assert judged.judge(request("a.b")).word == "terminate"
+
+
+def test_what_a_rule_put_in_a_proposals_place_is_known_when_it_is_executed() -> None:
+    judged = judge(
+        "{name: twice, sequence: [{tool: get}, {tool: get}], within: 9, verdict: reject}\n"
+        "{name: less, tool: get, verdict: modify, set: {n: 1}}"
+    )
+    assert judged.judge(call("get", n=9)).word == "modify"
+    assert judged.judge(call("get", n=1), executed=True).word == "modify"
+    assert judged.judge(call("get", n=9)).word == "reject"
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=30))
 def test_a_sequence_agrees_with_a_search_for_a_subsequence(tools: list[str]) -> None:
     judged = judge(

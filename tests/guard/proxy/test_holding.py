@@ -17,7 +17,7 @@ from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.judging import Judge
 from offswitch.guard.policy.policy import Pattern, Rule
 from offswitch.guard.proxy.budget import Budget
-from offswitch.guard.proxy.gate import ClosedError, Gate
+from offswitch.guard.proxy.gate import ClosedError, Gate, Source
 from offswitch.guard.proxy.matching import Matching
 from offswitch.guard.proxy.pace import Pace
 from offswitch.guard.proxy.process import application
@@ -92,6 +92,19 @@ def test_an_act_that_was_held_and_refused_counts_for_no_later_sequence() -> None
     gate.held = ""
     (sent,) = decided(gate, Act(kind="tool", tool="send"))
     assert sent.word == "approve"
+
+
+def test_what_a_model_proposed_and_a_tool_server_is_asked_for_is_one_act() -> None:
+    steps = (Pattern(tool=("read_*",)), Pattern(tool=("read_*",)))
+    gate = Gate(Judge((Rule(name="once", verdict="reject", sequence=steps), *RULES)), Supervisor())
+    words: list[str] = []
+
+    async def scenario() -> None:
+        sources: tuple[Source, ...] = ("proposed", "executed", "executed")
+        words.extend([(await gate.decide(READ, source)).word for source in sources])
+
+    asyncio.run(scenario())
+    assert words == ["approve", "approve", "reject"]
 
 
 def test_a_throttle_spaces_acts_and_ends_at_once_when_it_is_released() -> None:

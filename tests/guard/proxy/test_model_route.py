@@ -234,11 +234,11 @@ def test_when_the_guard_fails_nothing_passes_and_the_supervisor_is_told(
     wire, stream, failure, monkeypatch
 ):
     class Broken(Judge):
-        def verdict(self, act: Any) -> Any:
+        def verdict(self, act: Any, **how: Any) -> Any:
             if failure == "judge raises":
                 raise KeyError("a bug in a rule")
             w.supervisor.deaf = True
-            return super().verdict(act)
+            return super().verdict(act, **how)
 
     async def scenario() -> None:
         nonlocal w

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from offswitch.guard.policy.act import Act
+from offswitch.guard.policy.act import Act, call_key
 from offswitch.guard.policy.matching import Matcher, is_nested, matcher_of
 from offswitch.guard.policy.policy import Rule
 from offswitch.guard.policy.verdict import Verdict
@@ -18,8 +18,20 @@ __all__ = ["Judge"]
 LET_THROUGH = ("approve", "modify")
 
 
+class _Passed(NamedTuple):
+    """An act that was let through."""
+
+    shapes: tuple[Act, ...]
+    """As it was proposed, and as it was executed: a step of a sequence fits if it fits either."""
+    waits_for: tuple[str, str] | None = None
+    """The key of the execution that will be the same act; None where none will."""
+
+
 class Judge:
     """Judges acts one after another and remembers those that it let through.
+
+    A call that was proposed and is then executed is one act and counts once, where it was executed;
+    each execution uses up the earliest proposal of its `call_key`.
 
     Rules are compiled once; an act costs some 0.2 microseconds a rule that does not fit.
 
@@ -34,38 +46,55 @@ class Judge:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = [(rule, [matcher_of(one) for one in _patterns(rule)]) for rule in rules]
         self._dotted = {name for rule in rules for name in _argument_names(rule) if "." in name}
-        self._before: deque[Act] = deque(maxlen=max((rule.within for rule in rules), default=1))
+        # One more than is looked back at: an execution does not see its own proposal.
+        most = max((rule.within for rule in rules), default=0) + 1
+        self._before: deque[_Passed] = deque(maxlen=most)
 
-    def judge(self, act: Act) -> Verdict:
+    def judge(self, act: Act, *, executed: bool = False) -> Verdict:
         """What the policy says of an act; what it lets through counts for later sequences."""
-        verdict = self.verdict(act)
+        verdict = self.verdict(act, executed=executed)
         if verdict.word in LET_THROUGH:
-            self.let_through(verdict.instead or act)
+            self.let_through(act, verdict.instead, executed=executed)
         return verdict
 
-    def let_through(self, act: Act) -> None:
-        """Count an act for later sequences, as when an operator allowed what was escalated."""
-        self._before.append(act)
+    def let_through(self, act: Act, instead: Act | None = None, *, executed: bool = False) -> None:
+        """Count an act for later sequences, as when an operator allowed what was escalated.
 
-    def verdict(self, act: Act) -> Verdict:
+        `instead` is what a rule put in its place.
+        """
+        passed, own = instead or act, self._proposal(act) if executed else None
+        if own is not None:
+            self._before.remove(own)
+            self._before.append(_Passed((*own.shapes, passed)))
+        else:
+            awaited = passed.kind == "tool" and not executed
+            self._before.append(_Passed((passed,), call_key(passed) if awaited else None))
+
+    def verdict(self, act: Act, *, executed: bool = False) -> Verdict:
         """What the policy says of an act; nothing is counted."""
+        own = self._proposal(act) if executed else None
         for name in self._dotted:
             # The rule would read one of the two and the tool the other.
             if name in act.arguments and is_nested(act.arguments, name):
                 reason = f"the argument {name!r} is given in two ways"
                 return Verdict(word="reject", rule=None, reason=reason)
         for rule, matchers in self._rules:
-            if matchers[-1](act) and self._preceded(rule.within, matchers[:-1]):
+            if matchers[-1](act) and self._preceded(rule.within, matchers[:-1], own):
                 return _of(rule, act)
         return Verdict(word="reject", rule=None, reason="no rule allows it")
 
-    def _preceded(self, within: int, matchers: Sequence[Matcher]) -> bool:
-        """Whether acts that fit these came in this order among the last `within`."""
+    def _preceded(self, within: int, matchers: Sequence[Matcher], own: _Passed | None) -> bool:
+        """Whether acts that fit these came in this order among the last `within`, `own` aside."""
         waiting = deque(matchers)
-        for act in list(self._before)[-within:] if waiting else ():
-            if waiting and waiting[0](act):
+        for passed in [one for one in self._before if one is not own][-within:] if waiting else ():
+            if waiting and any(map(waiting[0], passed.shapes)):
                 waiting.popleft()
         return not waiting
+
+    def _proposal(self, act: Act) -> _Passed | None:
+        """The earliest proposal that waits for this execution; None where there is none."""
+        key = call_key(act) if act.kind == "tool" else None
+        return next((one for one in self._before if key and one.waits_for == key), None)
 
 
 def _patterns(rule: Rule) -> Sequence[Any]:

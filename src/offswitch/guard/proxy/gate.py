@@ -41,10 +41,10 @@ class ClosedError(GuardError):
 class JudgeLike(Protocol):
     """What the gate asks; `policy.judging.Judge` is one."""
 
-    def verdict(self, act: Act) -> Verdict:
+    def verdict(self, act: Act, *, executed: bool) -> Verdict:
         """What the policy says of an act."""
 
-    def let_through(self, act: Act) -> None:
+    def let_through(self, act: Act, instead: Act | None, *, executed: bool) -> None:
         """Count an act that was allowed for later sequences."""
 
 
@@ -82,7 +82,7 @@ class Gate:
         """
         await self.pace.act()
         self.check()
-        verdict = self._judged(act, problem)
+        verdict = self._judged(act, source, problem)
         shown = self._held(verdict)
         fields = {
             "type": "act", "source": source, "act": told(act),
@@ -92,7 +92,7 @@ class Gate:
         answer = await self._written(fields)
         if shown.word == "escalate":
             verdict = await self._asked(verdict, shown, answer["number"])
-            self._count(act, verdict)
+            self._count(act, source, verdict)
         elif verdict.word == "terminate":
             self.close(f"terminated: {verdict.reason}", failed=False)
         return verdict
@@ -155,22 +155,22 @@ class Gate:
                     self._supervisor.tell({"type": "failed", "why": why})
         return ClosedError(f"the guard lets nothing through: {self.closed}")
 
-    def _judged(self, act: Act, problem: str) -> Verdict:
+    def _judged(self, act: Act, source: Source, problem: str) -> Verdict:
         if problem:
             return Verdict(word="reject", rule=None, reason=problem[:SHOWN])
         try:
-            verdict = self._judge.verdict(act)
+            verdict = self._judge.verdict(act, executed=source == "executed")
             if not self.held:
                 # At once, before it is written: what is judged meanwhile may come after it.
-                self._count(act, verdict)
+                self._count(act, source, verdict)
             return verdict
         except Exception as error:
             # Whatever it is: an act that cannot be judged is one nobody allowed.
             raise self.close(f"judging failed: {type(error).__name__}: {error}") from error
 
-    def _count(self, act: Act, verdict: Verdict) -> None:
+    def _count(self, act: Act, source: Source, verdict: Verdict) -> None:
         if verdict.word in _PASSES:
-            self._judge.let_through(verdict.instead or act)
+            self._judge.let_through(act, verdict.instead, executed=source == "executed")
 
     def _held(self, verdict: Verdict) -> Verdict:
         """What is written down of a verdict: what would pass is escalated while acts are held."""

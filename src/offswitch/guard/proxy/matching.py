@@ -6,8 +6,7 @@ import collections
 from collections.abc import Mapping
 from typing import Any, TypeAlias, final  # Any: plain JSON values
 
-from offswitch.guard.policy.act import Act
-from offswitch.guard.proxy.reconcile import key_of
+from offswitch.guard.policy.act import Act, call_key
 
 __all__ = ["HIDDEN_EXECUTION", "MOST_PROPOSED", "Matching", "act_of", "is_call"]
 
@@ -36,7 +35,7 @@ class Matching:
         act = act_of(body)
         if not is_call(act) or body["word"] in ("reject", "terminate"):
             return ""
-        key = key_of(act)
+        key = call_key(act)
         if body["source"] == "proposed":
             self._proposed[key] = self._proposed.pop(key, 0) + 1
             if len(self._proposed) > MOST_PROPOSED:

@@ -19,9 +19,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from offswitch.guard.policy.act import Act
+from offswitch.guard.policy.act import Act, call_key, plain_tool
 
-__all__ = ["Effect", "EffectKind", "Reconciled", "Timed", "key_of", "reconcile"]
+__all__ = ["Effect", "EffectKind", "Reconciled", "Timed", "reconcile"]
 
 EffectKind: TypeAlias = Literal["file", "program", "host"]
 
@@ -103,7 +103,7 @@ def reconcile(
         hidden_executions=tuple(hidden),
         hidden_effects=tuple(unexplained),
         without_execution=tuple(
-            one for i, one in enumerate(proposed) if i not in used and _plain(one.act) in tools
+            one for i, one in enumerate(proposed) if i not in used and plain_tool(one.act) in tools
         ),
         without_effect=tuple(one for one in proposed if id(one) not in effective),
         explained=len(effects) - loosely - len(unexplained),
@@ -115,27 +115,17 @@ def _matched(proposed: Sequence[Timed], executed: Sequence[Timed]) -> tuple[list
     """Executions without a proposal, and the places of the proposals that were used."""
     waiting: dict[tuple[str, str], list[int]] = {}
     for i, one in enumerate(proposed):
-        waiting.setdefault(key_of(one.act), []).append(i)
+        waiting.setdefault(call_key(one.act), []).append(i)
     hidden, used = [], set[int]()
     for one in executed:
         if one.act.kind != "tool":
             continue  # hosts are explained by what names them: no model proposes a connection
-        places = waiting.get(key_of(one.act), [])
+        places = waiting.get(call_key(one.act), [])
         if places and proposed[places[0]].seconds <= one.seconds:
             used.add(places.pop(0))
         else:
             hidden.append(one)
     return hidden, used
-
-
-def key_of(act: Act) -> tuple[str, str]:
-    """What a proposal and its execution have in common: the tool's own name, the arguments."""
-    return _plain(act), json.dumps(act.arguments, sort_keys=True)
-
-
-def _plain(act: Act) -> str:
-    """A tool's own name: clients put the server's before it, as in mcp__files__read."""
-    return act.tool.rpartition("__")[2]
 
 
 def _text(act: Act) -> str:
@@ -149,4 +139,4 @@ def _names(text: str, effect: Effect) -> bool:
 
 
 def _broad(act: Act, broad: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(_plain(act).lower(), glob) for glob in broad)
+    return any(fnmatch.fnmatchcase(plain_tool(act).lower(), glob) for glob in broad)
