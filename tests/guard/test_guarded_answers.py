@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -113,7 +112,7 @@ def test_an_operator_answers_what_waits_and_releases_what_an_alarm_holds(
         POLICY.replace("rules: []\n", rules)
         + f"""
 models: [{{name: main, kind: openai, upstream: '{model}', key_variable: MODEL_KEY}}]
-mcp: [{{name: files, command: [{sys.executable}, -S, {room}/server.py]}}]
+mcp: [{{name: files, command: [/usr/bin/python3, -S, {room}/server.py]}}]
 ladder: {{hidden-act: ask}}
 """
     )

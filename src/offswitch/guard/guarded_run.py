@@ -212,7 +212,8 @@ def _interruptible() -> Iterator[None]:
 @contextlib.contextmanager
 def _shown_folder(run: Run) -> Iterator[Path]:
     """A folder that the agent's user can reach, as it cannot the run's own."""
-    with tempfile.TemporaryDirectory(prefix=SHOWN) as name:
+    # What tool servers leave in it may be in use yet: no reason to lose the run's result.
+    with tempfile.TemporaryDirectory(prefix=SHOWN, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
         # For whoever clears up after a supervisor that was killed.

@@ -30,6 +30,7 @@ from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.policy import McpServer, RoutePolicy
 from offswitch.guard.proxy.environment import agent_environment, forwards, sockets
 from offswitch.guard.proxy.link import THRESHOLDS, ProxyLink
+from offswitch.guard.proxy.rights import free_uid
 from offswitch.guard.proxy.settings import ProxySettings
 from offswitch.guard.supervisor.ladder import Ladder, Level, raised
 from offswitch.guard.supervisor.settings import Hooks
@@ -74,8 +75,9 @@ def started(
                 name="openai", kind="openai", upstream=upstream, key_variable="REAL_KEY"
             )
             settings = ProxySettings(
-                rules=RULES, models=(route,), folder=str(tmp_path), again=0, **changed
-            )
+                rules=RULES, models=(route,), folder=str(tmp_path), again=0,
+                uid=free_uid() if os.geteuid() == 0 else None, **changed
+            )  # fmt: skip
             link = await asyncio.to_thread(ProxyLink, settings, shown)
             try:
                 await scenario(Started(link, model, tmp_path, tmp_path / "ledger"))

@@ -32,7 +32,7 @@ SERVER = str(Path(__file__).with_name("notes_server.py"))
 POLICY = """
 version: 1
 name: tools
-jail: {{tier: 2, read: [{prefix}], limits: {{wall: 120s}}}}
+jail: {{tier: 2, read: [{prefix}], proxy_uid: 0, limits: {{wall: 120s}}}}
 watchdog: {{heartbeat: 100ms, timeout: 5s}}
 rules:
   - {{name: read, tool: "read_*", verdict: approve}}

@@ -58,6 +58,9 @@ class JailPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uid: int | None = None
     """The host's user id for the agent when the guard runs as root; None takes the workspace's
     owner. 0 keeps root's id and ends at tier 2."""
+    proxy_uid: int | None = None
+    """The host's user id for the proxy and its tool servers when the guard runs as root; None
+    takes one that nobody has. 0 leaves them root's rights."""
     attested: str | None = None
     """What the operator says stands around this machine (a microVM, gVisor, a watchdog on another
     host). Recorded word for word, never checked; without it there is no tier 4."""
@@ -110,8 +113,11 @@ def _number_problems(policy: JailPolicy) -> list[str]:
         for port in policy.tcp_ports
         if not 1 <= port <= 65535
     ]
-    if policy.uid is not None and policy.uid < 0:
-        problems.append(f"jail.uid is {policy.uid}, expected 0 or more")
+    problems += [
+        f"jail.{name} is {uid}, expected 0 or more"
+        for name, uid in (("uid", policy.uid), ("proxy_uid", policy.proxy_uid))
+        if uid is not None and uid < 0
+    ]
     return problems
 
 

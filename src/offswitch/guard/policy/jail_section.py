@@ -22,6 +22,7 @@ def jail_policy(fields: Fields, folder: Path, problems: Problems) -> JailPolicy:
         waive=fields.texts("waive"),
         tcp_ports=tuple(_port(one, problems) for one in fields.items("tcp_ports")),
         uid=fields.integer("uid", None, low=0, high=2**31),
+        proxy_uid=fields.integer("proxy_uid", None, low=0, high=2**31),
         attested=fields.text("attested", None),
     )
     fields.finish()

@@ -4,6 +4,7 @@ One process, P, judges every act by the policy, has the supervisor write it down
 lets it through. Where the judging or the writing fails, nothing passes any more.
 
 settings         what P is told when it starts
+rights           its user, who is not root
 link             the supervisor's end: starts P, writes the ledger, raises alarms
 channel          P's end
 waiting          reports that wait for an operator's answer

@@ -1,7 +1,7 @@
 """An MCP server that speaks over pipes: run outside the jail, one process for each connection.
 
-It runs with the guard's rights, not the agent's: name only servers that you would run yourself. It
-gets none of the guard's keys.
+It runs with the proxy's rights, not the agent's, which are the guard's own unless that is root (see
+`rights`): name only servers that you would run yourself. It gets none of the guard's keys.
 """
 
 from __future__ import annotations

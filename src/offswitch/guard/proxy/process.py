@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO, final  # Any: values of a JSON object
 
@@ -23,16 +23,18 @@ from offswitch.guard.proxy.answers import error_answer
 from offswitch.guard.proxy.budget import Budget
 from offswitch.guard.proxy.channel import Channel, Reporter
 from offswitch.guard.proxy.egress import Egress
+from offswitch.guard.proxy.environment import sockets
 from offswitch.guard.proxy.gate import Gate, JudgeLike
 from offswitch.guard.proxy.mcp_http import HttpServer
 from offswitch.guard.proxy.mcp_stdio import MOST_FRAME, StdioServer
 from offswitch.guard.proxy.model_route import ModelRoute
 from offswitch.guard.proxy.pinned import Pins
+from offswitch.guard.proxy.rights import drop_rights, require_startable
 from offswitch.guard.proxy.settings import ProxySettings, check_settings
 from offswitch.guard.proxy.upstream import open_session
 from offswitch.guard.stop.harden import set_dumpable
 
-__all__ = ["BoundedLog", "Proxy", "application", "main", "opened"]
+__all__ = ["BoundedLog", "Proxy", "application", "listeners", "main", "opened"]
 
 MOST_BYTES = 64 * 2**20
 """Longest request, bytes."""
@@ -142,8 +144,9 @@ def application(proxy: Proxy) -> web.Application:
 
 
 @contextlib.asynccontextmanager
-async def opened(proxy: Proxy) -> AsyncIterator[None]:
-    """The proxy, listening on everything that its settings name."""
+async def opened(proxy: Proxy, listening: Mapping[str, socket.socket]) -> AsyncIterator[None]:
+    """The proxy, answering on everything that its settings name; `listening` as `listeners` makes
+    them."""
     settings = proxy.settings
     runner = web.AppRunner(application(proxy), access_log=None, handle_signals=False)
     await runner.setup()
@@ -152,13 +155,13 @@ async def opened(proxy: Proxy) -> AsyncIterator[None]:
         if settings.port is not None:
             await web.TCPSite(runner, "127.0.0.1", settings.port).start()
         if settings.folder:
-            await web.SockSite(runner, _listener(settings, "proxy.sock")).start()
-            sock = _listener(settings, "egress.sock")
+            await web.SockSite(runner, listening["proxy.sock"]).start()
+            sock = listening["egress.sock"]
             await stack.enter_async_context(
                 await asyncio.start_unix_server(proxy.egress.serve, sock=sock, limit=2**16)
             )
             for server in proxy.stdio:
-                sock = _listener(settings, f"mcp-{server.name}.sock")
+                sock = listening[f"mcp-{server.name}.sock"]
                 await stack.enter_async_context(
                     await asyncio.start_unix_server(server.serve, sock=sock, limit=MOST_FRAME)
                 )
@@ -171,24 +174,33 @@ def main() -> int:
     set_dumpable(False)  # no process of the same user reads the keys in its memory
     try:
         settings = msgspec.json.decode(sys.stdin.buffer.read(), type=ProxySettings)
-        uvloop.run(_serve(settings))
+        listening = listeners(settings)  # given to the agent's user, which takes root's rights
+        if settings.uid is not None:
+            drop_rights(settings.uid, settings.folder)
+            require_startable(settings.mcp)
+        uvloop.run(_serve(settings, listening))
     except (GuardError, msgspec.DecodeError, OSError) as problem:
         sys.stderr.write(f"offswitch: the proxy cannot run: {problem}\n")
         return 2
     return 0
 
 
-async def _serve(settings: ProxySettings) -> None:
+async def _serve(settings: ProxySettings, listening: Mapping[str, socket.socket]) -> None:
     gone = asyncio.Event()
     sock = socket.socket(fileno=settings.channel)
     channel = Channel(sock)
     async with open_session() as session:
         proxy = Proxy(settings, channel, session)
         channel.open(proxy.obey, gone.set)
-        async with opened(proxy):
+        async with opened(proxy, listening):
             channel.tell({"type": "ready"})
             await gone.wait()
             os._exit(0)  # without a supervisor nothing may pass any more, not even a goodbye
+
+
+def listeners(settings: ProxySettings) -> dict[str, socket.socket]:
+    """The sockets in the settings' folder by name, bound and given to their owner."""
+    return {name: _listener(settings, name) for name in sockets(settings) if settings.folder}
 
 
 def _listener(settings: ProxySettings, name: str) -> socket.socket:

@@ -34,6 +34,8 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Folder for the sockets `proxy.sock`, `egress.sock` and `mcp-NAME.sock`; empty for none."""
     owner: int | None = None
     """User id that the sockets are given to: the agent's; None leaves them with this user."""
+    uid: int | None = None
+    """User and group id that the proxy and its tool servers run under; None leaves this one's."""
     port: int | None = None
     """Port of 127.0.0.1 for models and MCP, beside the socket; None for none."""
     marks: dict[str, str] = {}
@@ -50,7 +52,9 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     plain_ports: tuple[int, ...] = (80,)
 
 
-def proxy_settings(policy: Policy, folder: str, *, owner: int | None = None) -> ProxySettings:
+def proxy_settings(
+    policy: Policy, folder: str, *, owner: int | None = None, uid: int | None = None
+) -> ProxySettings:
     """The settings that follow from a policy, with sockets in `folder`."""
     tokens = dict(policy.resources).get("tokens")
     return ProxySettings(
@@ -62,6 +66,7 @@ def proxy_settings(policy: Policy, folder: str, *, owner: int | None = None) -> 
         tokens=None if tokens is None or math.isinf(tokens.hard) else tokens.hard,
         folder=folder,
         owner=owner,
+        uid=uid,
     )
 
 

@@ -8,9 +8,16 @@ import os
 import resource
 from collections.abc import Iterator
 
-__all__ = ["ahead", "die_with_parent", "harden", "set_dumpable", "set_oom_score"]
+__all__ = [
+    "ahead",
+    "die_with_parent",
+    "forbid_new_rights",
+    "harden",
+    "set_dumpable",
+    "set_oom_score",
+]
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 MCL_CURRENT_AND_FUTURE = 3
 SIGKILL = 9
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,6 +63,11 @@ def die_with_parent(parent: int) -> bool:
     The parent is asked for again afterwards: it may have died before the request.
     """
     return _prctl(PR_SET_PDEATHSIG, SIGKILL) and os.getppid() == parent
+
+
+def forbid_new_rights() -> bool:
+    """Whether it worked: no program that this process executes gains a right by its file's mode."""
+    return _prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
 def set_dumpable(dumpable: bool) -> bool:

@@ -1,0 +1,178 @@
+"""In a run started by root the proxy and its tool servers are not root, and still do their work."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import shapes_of
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from proxied import KEY, RULES, Model, run
+
+from offswitch.errors import GuardError
+from offswitch.guard.guarded_run import run_guarded
+from offswitch.guard.ledger.writer import LedgerWriter
+from offswitch.guard.policy.policy import McpServer, RoutePolicy
+from offswitch.guard.policy.read import parse_policy
+from offswitch.guard.proxy.link import ProxyLink
+from offswitch.guard.proxy.rights import free_uid, require_startable
+from offswitch.guard.proxy.settings import ProxySettings
+from offswitch.guard.supervisor.runs import create_run
+
+ROOT = os.geteuid() == 0
+needs_root = pytest.mark.skipif(not ROOT, reason="only root has rights to give up")
+SERVER = """
+import json, os, sys
+status = dict(line.split(":\\t") for line in open("/proc/self/status") if ":\\t" in line)
+known = {"uids": os.getresuid(), "gids": os.getresgid(), "groups": os.getgroups(),
+         "caps": [int(status[n], 16) for n in ("CapInh", "CapPrm", "CapEff", "CapAmb")],
+         "no_new_rights": int(status["NoNewPrivs"]), "keys": [k for k in os.environ if "KEY" in k],
+         "home": os.access(os.environ["HOME"], os.W_OK), "pid": os.getpid()}
+for line in sys.stdin:
+    said = {"jsonrpc": "2.0", "id": json.loads(line)["id"], "result": known}
+    print(json.dumps(said), flush=True)
+"""
+PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
+AGENT = f"""
+import os, socket
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect(os.environ["MCP_WHO"])
+    server.sendall({PING!r})
+    print(server.makefile().readline(), end="")
+"""
+
+
+def tool_server(folder: Path) -> McpServer:
+    (folder / "server.py").write_text(SERVER)
+    (folder / "server.py").chmod(0o644)
+    return McpServer(name="who", command=("/usr/bin/python3", "-S", str(folder / "server.py")))
+
+
+async def _said(path: Path) -> dict[str, Any]:
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    writer.write(PING)
+    line = await reader.readline()
+    writer.close()
+    result: dict[str, Any] = json.loads(line)["result"]
+    return result
+
+
+def test_the_proxys_own_user_is_nobodys() -> None:
+    uid = free_uid()
+    assert uid not in {one.pw_uid for one in pwd.getpwall()}
+    assert 61184 <= uid <= 65519
+
+
+def test_a_tool_server_that_cannot_be_executed_stops_the_start_by_its_name(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.write_text("#!/bin/sh\n")
+    servers = [
+        McpServer(name="a", command=(str(closed),)),
+        McpServer(name="b", command=("no-such-program",)),
+        McpServer(name="c", command=("sh",)),
+        McpServer(name="d", url="http://x"),
+    ]
+    with pytest.raises(GuardError, match=r"closed' of 'a', 'no-such-program' of 'b'\. .*url"):
+        require_startable(servers)
+
+
+@needs_root
+@pytest.mark.slow
+def test_a_proxy_started_by_root_keeps_its_keys_and_sockets_and_no_right(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REAL_KEY", KEY)
+    book = LedgerWriter(open_folder / "ledger", {})
+    model, uid = Model(), free_uid()
+    model.answers(shapes_of.chat("I look", ("read_file", {"path": "a"})))
+
+    async def whole() -> None:
+        provider = web.Application()
+        provider.router.add_route("*", "/{path:.*}", model.handle)
+        async with TestServer(provider, host="127.0.0.1") as server:
+            route = RoutePolicy(
+                name="openai", kind="openai", key_variable="REAL_KEY",
+                # A name: what looks it up is loaded late, and root's library is closed by then.
+                upstream=f"http://localhost:{server.port}",
+            )  # fmt: skip
+            settings = ProxySettings(
+                rules=RULES, models=(route,), mcp=(tool_server(open_folder),),
+                folder=str(open_folder), again=0, owner=4242, uid=uid,
+            )  # fmt: skip
+            link = await asyncio.to_thread(ProxyLink, settings, lambda: book)
+            try:
+                status = Path(f"/proc/{link._process.pid}/status").read_text()
+                found = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
+                assert found["Uid"].split() == found["Gid"].split() == [str(uid)] * 4
+                assert (found["NoNewPrivs"], found["Groups"].strip()) == ("1", "")
+                assert {int(found[one], 16) for one in ("CapPrm", "CapEff", "CapAmb")} == {0}
+                connector = aiohttp.UnixConnector(str(open_folder / "proxy.sock"))
+                async with aiohttp.ClientSession(connector=connector) as session:
+                    url = "http://guard/openai/v1/chat/completions"
+                    call = {"model": "m", "messages": [{"role": "user", "content": "go"}]}
+                    async with session.post(url, json=call) as answer:
+                        assert b"read_file" in await answer.read()
+                assert model.headers[0]["authorization"] == f"Bearer {KEY}"
+                assert (open_folder / "mcp-who.sock").stat().st_uid == 4242
+                said = await _said(open_folder / "mcp-who.sock")
+                assert said["uids"] == said["gids"] == [uid] * 3
+                assert (said["groups"], said["caps"]) == ([], [0] * 4)
+                assert (said["no_new_rights"], said["keys"], said["home"]) == (1, [], True)
+            finally:
+                await asyncio.to_thread(link.close)
+
+    run(whole())
+
+
+@needs_root
+@pytest.mark.slow
+def test_a_program_that_only_root_may_read_is_told_of_before_the_agent_exists(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "tool").write_text("#!/bin/sh\n")
+    (tmp_path / "tool").chmod(0o700)
+    server = McpServer(name="mine", command=(str(tmp_path / "tool"),))
+    settings = ProxySettings(rules=(), mcp=(server,), folder=str(tmp_path), uid=free_uid())
+    with pytest.raises(GuardError, match="did not start"):
+        ProxyLink(settings, lambda: None, tmp_path / "log")
+    told = (tmp_path / "log").read_text()
+    assert "tool' of 'mine'" in told
+    assert "jail.proxy_uid" in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("named", "expected"), [("", None), (", proxy_uid: 4343", 4343)])
+def test_a_tool_server_of_a_run_is_never_root_unless_the_policy_says_so(
+    open_folder: Path, named: str, expected: int | None
+) -> None:
+    (open_folder / "work").mkdir()
+    (open_folder / "work" / "agent.py").write_text(AGENT)
+    if ROOT:
+        os.chown(open_folder / "work", 4242, 4242)
+    command = json.dumps(tool_server(open_folder).command)
+    policy = parse_policy(
+        f"version: 1\njail: {{tier: 2{named}}}\nwatchdog: {{heartbeat: 100ms, timeout: 5s}}\n"
+        f"rules: []\nmcp: [{{name: who, command: {command}}}]\n",
+        folder=open_folder,
+    )
+    with (open_folder / "output").open("wb") as output:
+        done = run_guarded(
+            policy, ["/usr/bin/python3", "agent.py"], create_run(folder=open_folder / "runs"),
+            stdio={0: os.open(os.devnull, os.O_RDONLY), 1: output.fileno(), 2: output.fileno()},
+        )  # fmt: skip
+    assert done.result.verified
+    said = json.loads((open_folder / "output").read_text())["result"]
+    if ROOT:
+        assert said["uids"][0] not in (0, 4242)
+        assert said["uids"][0] == (said["uids"][0] if expected is None else expected)
+        assert said["home"]
+    else:
+        assert said["uids"] == [os.getuid()] * 3
+    assert not Path(f"/proc/{said['pid']}").exists()
