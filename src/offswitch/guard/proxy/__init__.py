@@ -24,6 +24,7 @@ pinned           hashes of the system prompt and of tool lists
 noticed          the notice to stop, in what an agent or its model reads next
 mcp              frames of the Model Context Protocol, judged
 mcp_stdio        over pipes
+mcp_headers      what an HTTP request's headers repeat of its frame
 mcp_http         over streamable HTTP
 egress           a forward proxy for everything else, with the rules as its allow-list
 addresses        which names may be looked up, and which addresses may be spoken to

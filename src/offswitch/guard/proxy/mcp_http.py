@@ -10,11 +10,13 @@ from typing import final
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
 
 from offswitch.guard.policy.policy import McpServer
 from offswitch.guard.proxy.answers import RefusedError, error_answer, read_bytes
 from offswitch.guard.proxy.gate import ClosedError, Gate
 from offswitch.guard.proxy.mcp import Frames
+from offswitch.guard.proxy.mcp_headers import MismatchError, check_headers, followed
 from offswitch.guard.proxy.pinned import Pins
 from offswitch.guard.proxy.sse import Event, Events, event_bytes
 from offswitch.guard.proxy.upstream import answer_headers, asked_headers, good, key_of, without_key
@@ -53,20 +55,26 @@ class HttpServer:
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         frames = self._frames(request.headers.get(_SESSION, ""))
+        headers = self._headers(request)
         back: bytes | None = None
         data: bytes | None = None
-        if request.method == "POST":
-            passed = await frames.from_agent(await read_bytes(request))
-            data, back = passed.on, passed.back
-            if data is None:
-                return web.Response(
-                    body=back, status=200 if back else 202, content_type="application/json"
-                )
-        elif request.method == "GET":
+        asked = await read_bytes(request) if request.method == "POST" else b""
+        try:
+            check_headers(request.headers, asked)
+            if request.method == "POST":
+                passed = await frames.from_agent(asked)
+                data, back = passed.on, passed.back
+                if data is None:
+                    return _said(back, 200 if back else 202)
+                headers = followed(headers, asked, data)
+        except MismatchError as mismatch:
+            fields = {"server": self._server.name, "why": str(mismatch)[:300]}
+            await self._gate.record("MCP frame refused", fields)
+            return _said(mismatch.answer(asked), 400)
+        if request.method == "GET":
             await self._gate.record("MCP stream", {"server": self._server.name})
         async with self._http.request(
-            request.method, self._server.url, data=data, headers=self._headers(request),
-            allow_redirects=False,
+            request.method, self._server.url, data=data, headers=headers, allow_redirects=False,
         ) as answer:  # fmt: skip
             return await self._answered(request, answer, frames, back)
 
@@ -109,9 +117,9 @@ class HttpServer:
             if request is not None and request.transport is not None:
                 request.transport.abort()
 
-    def _headers(self, request: web.Request) -> dict[str, str]:
+    def _headers(self, request: web.Request) -> CIMultiDict[str]:
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        return {**asked_headers(request.headers, key)}
+        return CIMultiDict({**asked_headers(request.headers, key)})  # each once
 
     def _frames(self, session: str) -> Frames:
         frames = self._sessions.pop(session, None)
@@ -121,6 +129,10 @@ class HttpServer:
         while len(self._sessions) > MOST_SESSIONS:
             self._sessions.popitem(last=False)
         return frames
+
+
+def _said(body: bytes | None, status: int) -> web.Response:
+    return web.Response(body=body, status=status, content_type="application/json")
 
 
 async def _checked(event: Event, frames: Frames) -> bytes | None:
