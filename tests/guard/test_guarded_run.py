@@ -82,6 +82,14 @@ def test_what_a_program_leaves_behind_is_dead_when_its_run_has_ended(room: Path)
     assert not any(mine & _environment(pid) for pid in living.stdout.split())
 
 
+def test_an_agent_that_lowers_its_core_limit_cannot_start_the_hosts_crash_handler(
+    room: Path,
+) -> None:
+    lowered = "import resource as r; r.setrlimit(r.RLIMIT_CORE, (0, 0)); "
+    done = guarded(room, f"python3 -c '{lowered}print(r.getrlimit(r.RLIMIT_CORE))'; ulimit -c 0")
+    assert (done.result.exit_code, (room / "output").read_text()) == (0, "(1, 1)\n")
+
+
 def test_an_alarm_that_moves_nothing_is_written_down(room: Path) -> None:
     deep = "cd /work; for i in $(seq 205); do mkdir d; cd d; done; sleep 2"
     done = guarded(room, deep)

@@ -26,11 +26,12 @@ from jails import (
 )
 from msgspec.structs import replace
 
+from offswitch.guard.jail import launch as launching
 from offswitch.guard.jail.bait import laid_bait
 from offswitch.guard.jail.catalog import PROBES
 from offswitch.guard.jail.host import inspect_host
 from offswitch.guard.jail.inside.limits import apply_limits
-from offswitch.guard.jail.inside.probes import privileges
+from offswitch.guard.jail.inside.probes import privileges, resources
 from offswitch.guard.jail.limits import resource_limits
 from offswitch.guard.jail.plan import JailPlan
 from offswitch.guard.jail.selftest import Report, judge
@@ -126,7 +127,6 @@ REMOVALS = {
     "limit on the size of a file": (lambda plan: unlimited(plan, "FSIZE"), "large-file"),
     "limit on open files": (lambda plan: unlimited(plan, "NOFILE"), "open-files"),
     "limit on processor time": (lambda plan: unlimited(plan, "CPU"), "processor-time"),
-    "limit on core files": (lambda plan: unlimited(plan, "CORE"), "core-dump"),
     "a session of its own": (lambda plan: without(plan, "--new-session"), "controlling-terminal"),
     "size of /dev/shm": (
         lambda plan: instead(plan, f"--size {LIMITS.tmp} --tmpfs /dev/shm", "--tmpfs /dev/shm"),
@@ -180,6 +180,36 @@ def test_a_file_in_dev_is_kept_out_by_two_layers_each_alone():
         for one in (writable, unbound):
             assert "write-dev" not in allowed(battery(one))
         assert "write-dev" in allowed(battery(entering(writable, landlock=None)))
+
+
+@pytest.mark.slow
+def test_core_dumps_are_stopped_before_the_jail_is_built(monkeypatch):
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    no_limit = lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))  # noqa: E731
+    with planned() as plan:
+        (found,) = [one for one in battery(plan).outcomes if one.name == "core-dump"]
+        assert (found.word, found.detail) == ("blocked", "1 bytes at most")
+        monkeypatch.setattr(launching, "limit_core", no_limit)
+        assert "core-dump" in allowed(battery(plan))
+
+
+@pytest.mark.parametrize(
+    ("granted", "pattern", "word"),
+    [
+        ([1, 1], "|/usr/bin/handler", "blocked"),
+        ([1, 0], "|/usr/bin/handler", "allowed"),  # the kernel starts it at a limit of 0
+        ([0, 0], "|/usr/bin/handler", "allowed"),
+        ([0, 0], "", "blocked"),
+        ([4096, 0], "", "allowed"),
+        ([-1, -1], "", "allowed"),
+    ],
+)
+def test_a_limit_of_1_alone_stops_the_hosts_crash_handler(monkeypatch, granted, pattern, word):
+    left = list(granted)
+    monkeypatch.setattr(resources, "_raised", lambda which, bound: True)
+    monkeypatch.setattr(resources, "_core_program", lambda: pattern[1:])
+    monkeypatch.setattr(resources.resource, "getrlimit", lambda which: (left.pop(0), 0))
+    assert resources.core_dump({}).word == word
 
 
 def capable(bit: int) -> bool:

@@ -107,6 +107,18 @@ def test_typing_into_the_guards_terminal_is_refused():
     assert asked(2, "ioctl", 0, 0x5401) == ALLOW
 
 
+def test_the_limit_on_core_dumps_stays_and_a_program_that_lowers_it_goes_on():
+    done, core, files, pointer = ERROR, 4, 7, 0x7FFF0000
+    for tier in (1, 2):
+        assert asked(tier, "setrlimit", core, pointer) == done
+        assert asked(tier, "setrlimit", core + (1 << 32), pointer) == done
+        assert asked(tier, "prlimit64", 0, core, pointer) == done
+        assert asked(tier, "prlimit64", 0, core, 1 << 32) == done
+        assert asked(tier, "prlimit64", 0, core, 0, pointer) == ALLOW  # only asks
+        assert asked(tier, "prlimit64", 0, files, pointer) == ALLOW
+        assert asked(tier, "setrlimit", files, pointer) == ALLOW
+
+
 def test_a_waiver_lifts_the_calls_of_its_probe_and_no_others():
     lifted = filter_program(2, frozenset({"memfd"}))
     assert verdict(lifted, number("memfd_create")) == ALLOW

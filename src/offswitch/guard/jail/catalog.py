@@ -57,7 +57,7 @@ PROBES: dict[str, Expected] = {
     "fill-shm": Expected(1, "fill the host's memory through /dev/shm"),
     "open-files": Expected(1, "use up the machine's file descriptors"),
     "processor-time": Expected(1, "keep a processor for as long as it likes"),
-    "core-dump": Expected(1, "leave its memory behind as a core file, past its bound on files"),
+    "core-dump": Expected(1, "leave its memory in a core file, or start the host's crash handler"),
     "raise-priority": Expected(1, "take processor time before the supervisor"),
     "real-time": Expected(1, "keep the supervisor from running at all"),
     "gain-rights": Expected(1, "run a program such as su with that program's rights"),

@@ -25,6 +25,7 @@ from offswitch.guard.jail.descriptors import JailFds
 from offswitch.guard.jail.inside.probes.bait import Bait
 from offswitch.guard.jail.plan import JailPlan
 from offswitch.guard.jail.selftest import ProbeOutcome, Report
+from offswitch.guard.stop.harden import limit_core
 
 __all__ = [
     "Launched",
@@ -149,6 +150,7 @@ def launch(
 def _become(plan: JailPlan, fds: dict[int, int], leaked: tuple[int, ...]) -> NoReturn:
     try:
         os.setsid()  # as the spawner does: below tier 2 nothing else leaves the guard's session
+        limit_core()
         moved = {
             number: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for number, fd in fds.items()
         }

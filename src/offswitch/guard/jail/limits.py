@@ -21,7 +21,8 @@ def resource_limits(
 
     DATA counts private writable memory; AS counts everything mapped, and catches shared memory
     where no control group does. Without a user namespace of its own (below tier 2) the kernel
-    counts all processes of the user, so those already running are added.
+    counts all processes of the user, so those already running are added. The one on core dumps is
+    set before the jail is built, by `stop.harden.limit_core`.
     """
     running = _OWN_PROCESSES if tier >= 2 else _tasks_of(uid)
     bounds = {
@@ -30,7 +31,6 @@ def resource_limits(
         "CPU": max(1, round(limits.cpu)),
         "NOFILE": limits.open_files,
         "NPROC": limits.processes + running,
-        "CORE": 0,
         "NICE": 0,
         "RTPRIO": 0,
     }

@@ -116,6 +116,7 @@ _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _SOCK_STREAM, _SOCK_DGRAM, _SOCK_RAW = 1, 2, 3
 _SOCK_MASK = 0xF
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_RLIMIT_CORE = 4
 _INT = 0xFFFFFFFF
 _PERSONALITY_QUERY = 0xFFFFFFFF
 
@@ -203,6 +204,11 @@ def _refuse_arguments(seccomp: ModuleType, made: object) -> None:
     for request in (_TIOCSTI, _TIOCLINUX):  # type into the terminal the guard was started from
         _refuse(seccomp, made, "ioctl", (1, "MASKED_EQ", _INT, request))
     _refuse(seccomp, made, "personality", (0, "NE", _PERSONALITY_QUERY, 0))
+    # Its limit of 1 on core dumps stops more than the 0 that an agent may lower it to. Programs
+    # that guard a key lower it, and end where they cannot: they are told that it was done.
+    core = (_INT, _RLIMIT_CORE)
+    _refuse(seccomp, made, "setrlimit", (0, "MASKED_EQ", *core), error=0)
+    _refuse(seccomp, made, "prlimit64", (1, "MASKED_EQ", *core), (2, "NE", 0, 0), error=0)
 
 
 def _exported(made: object) -> bytes:

@@ -13,6 +13,7 @@ __all__ = [
     "die_with_parent",
     "forbid_new_rights",
     "harden",
+    "limit_core",
     "set_dumpable",
     "set_oom_score",
 ]
@@ -68,6 +69,19 @@ def die_with_parent(parent: int) -> bool:
 def forbid_new_rights() -> bool:
     """Whether it worked: no program that this process executes gains a right by its file's mode."""
     return _prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def limit_core() -> bool:
+    """Whether it worked: a crash from here on leaves no file and starts no program of the host's.
+
+    A limit of 0 stops the file alone. Where `core_pattern` names a program, the kernel starts it,
+    as root and outside every namespace, at any limit but 1 (Linux, fs/coredump.c).
+    """
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    except (OSError, ValueError):  # the hard limit is 0 and this user may not raise it
+        return False
+    return True
 
 
 def set_dumpable(dumpable: bool) -> bool:

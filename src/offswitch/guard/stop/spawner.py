@@ -18,7 +18,7 @@ import time
 from typing import Any, NoReturn  # Any: values of a JSON object
 
 from . import wire
-from .harden import die_with_parent, set_dumpable, set_oom_score
+from .harden import die_with_parent, limit_core, set_dumpable, set_oom_score
 from .launch import LaunchOrder, order_from
 from .pidfd import kill_all, open_child
 from .processes import read_process
@@ -159,6 +159,7 @@ def _become(order: LaunchOrder, parent: int, problem_out: int, info_out: int) ->
     try:
         os.setsid()
         set_oom_score(OOM_SCORE_OF_AGENTS)
+        limit_core()  # now: the jail's filter refuses to change it; whether it held, a probe tells
         for path in order.cgroup_procs:
             with open(path, "w", encoding="ascii") as file:
                 file.write("0")

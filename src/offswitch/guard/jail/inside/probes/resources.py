@@ -124,10 +124,23 @@ def processor_time(bait: Bait) -> Outcome:
 
 
 def core_dump(_bait: Bait) -> Outcome:
-    """A process that crashes can leave its memory in a file (asked for; nothing crashes)."""
-    if _raised(resource.RLIMIT_CORE, _PAGE):
-        return allowed("core-dump", f"{_PAGE} bytes granted")
-    return blocked("core-dump", f"{resource.getrlimit(resource.RLIMIT_CORE)[1]} bytes at most")
+    """A process that crashes can leave its memory in a file, or start the program of the host's
+    that core_pattern names: at 0 bytes too, but not at 1 (asked for; nothing crashes)."""
+    for bound in (_PAGE, 0):
+        _raised(resource.RLIMIT_CORE, bound)
+        most = resource.getrlimit(resource.RLIMIT_CORE)[0]
+        if most not in (0, 1):
+            return allowed("core-dump", f"{most} bytes granted")
+    if most == 0 and (program := _core_program()):
+        return allowed("core-dump", f"0 bytes, and {program} is started")
+    return blocked("core-dump", f"{most} bytes at most")
+
+
+def _core_program() -> str:
+    file = os.open("/proc/sys/kernel/core_pattern", os.O_RDONLY)
+    pattern = os.read(file, 256).decode("utf-8", "replace").strip()
+    os.close(file)
+    return pattern[1:] if pattern[:1] == "|" else ""
 
 
 def _raised(which: int, bound: int) -> bool:
