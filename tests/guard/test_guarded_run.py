@@ -199,6 +199,31 @@ def test_an_operator_stops_a_run_from_another_shell(room: Path) -> None:
     assert "was changed" in changed.stdout
 
 
+@pytest.mark.parametrize("words", [("nohup",), ("env",)])
+def test_a_closed_terminal_stops_a_run_unless_it_was_started_with_nohup(
+    room: Path, words: tuple[str, ...]
+) -> None:
+    script = "touch /work/up; while [ ! -e /work/go ]; do sleep 0.05; done; exit 7"
+    command = [*words, *OFFSWITCH, "guard", "run", "--policy", "policy.yaml", "--name", "mine"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(room / "state")}
+    with subprocess.Popen(
+        [*command, "--", "sh", "-c", script], cwd=room, env=environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as run:  # fmt: skip
+        _wait_for(room / "work" / "up")
+        run.send_signal(signal.SIGHUP)
+        if words == ("nohup",):
+            ignored = Path(f"/proc/{run.pid}/status").read_text().split("SigIgn:")[1].split()[0]
+            assert int(ignored, 16) & 1
+            (room / "work" / "go").touch()
+        told = run.communicate(timeout=60)[0].decode()
+    result = json.loads((room / "state/offswitch/runs/mine/result.json").read_text())
+    assert (run.returncode, result["reason"]) == (
+        (7, "exited") if words == ("nohup",) else (130, "signal")
+    ), told
+    assert result["verified"]
+
+
 def _wait_for(path: Path, seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while not path.exists():

@@ -18,12 +18,14 @@ def caught_signals() -> Iterator[int | None]:
     """A descriptor with one byte for every stopping signal; None off the main thread.
 
     Only the main thread of Python receives signals; anywhere else they stay whoever's they were.
+    A SIGHUP that is ignored stays ignored: under `nohup` a run outlives its terminal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield None
         return
     ours, theirs = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    before = {number: signal.signal(number, lambda *_: None) for number in STOPPING}
+    taken = [n for n in STOPPING if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda *_: None) for number in taken}
     before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     wakeup = signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
     try:
