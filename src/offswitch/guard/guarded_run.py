@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any  # Any: plain JSON values
@@ -55,6 +53,7 @@ from offswitch.guard.supervisor.runs import (
     write_state,
 )
 from offswitch.guard.supervisor.settings import Hooks, Settings
+from offswitch.guard.supervisor.signals import interruptible
 from offswitch.guard.terminal import kept_terminal
 from offswitch.guard.watch.shown import shown
 from offswitch.guard.ways_out import WaysOut, with_levers
@@ -106,7 +105,7 @@ def run_guarded(
         authority=f"{policy.name} {policy.sha256[:12]}",
     )
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_interruptible())
+        stack.enter_context(interruptible())
         stack.enter_context(_refusal_noted(run))
         stack.enter_context(kept_terminal((stdio or {0: 0, 1: 1, 2: 2}).values()))
         shown = stack.enter_context(_shown_folder(run))
@@ -188,25 +187,6 @@ def _refusal_noted(run: Run) -> Iterator[None]:
     except KeyboardInterrupt:
         note_refused(run, "interrupted before it began")
         raise
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the preparations as Ctrl-C does: with everything put away. Once the
-    run has begun its supervisor takes all three."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number, handler in before.items():
-        if handler is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +35,11 @@ def command(policy: Path | None, as_json: bool) -> None:
 
     Example: offswitch guard selftest
     """
-    with _jail(policy) as jail:
-        statement, problems = _tested(jail)
+    from offswitch.guard.jail.scratch import scratch_folder
+    from offswitch.guard.supervisor.signals import interruptible
+
+    with interruptible(), scratch_folder() as folder:
+        statement, problems = _tested(_jail(policy, folder), folder)
     if as_json:
         import msgspec
 
@@ -58,24 +58,20 @@ def command(policy: Path | None, as_json: bool) -> None:
     sys.exit(1 if problems else 0)
 
 
-@contextlib.contextmanager
-def _jail(policy: Path | None) -> Iterator[JailPolicy]:
+def _jail(policy: Path | None, folder: Path) -> JailPolicy:
     from offswitch.guard.jail.settings import JailPolicy
     from offswitch.guard.policy.read import read_policy
 
     if policy is not None:
-        yield read_policy(policy).jail
-        return
-    with tempfile.TemporaryDirectory(prefix="offswitch-selftest-") as folder:
-        Path(folder).chmod(0o755)
-        workspace = Path(folder, "work")
-        workspace.mkdir()
-        if os.geteuid() == 0:
-            os.chown(workspace, NOBODY, NOBODY)
-        yield JailPolicy(workspace=str(workspace), tier=0)
+        return read_policy(policy).jail
+    workspace = folder / "work"
+    workspace.mkdir()
+    if os.geteuid() == 0:
+        os.chown(workspace, NOBODY, NOBODY)
+    return JailPolicy(workspace=str(workspace), tier=0)
 
 
-def _tested(jail: JailPolicy) -> tuple[ContainmentStatement, tuple[str, ...]]:
+def _tested(jail: JailPolicy, folder: Path) -> tuple[ContainmentStatement, tuple[str, ...]]:
     from offswitch.guard.jail.bait import laid_bait
     from offswitch.guard.jail.cgroups import run_group
     from offswitch.guard.jail.host import inspect_host
@@ -84,8 +80,9 @@ def _tested(jail: JailPolicy) -> tuple[ContainmentStatement, tuple[str, ...]]:
     from offswitch.guard.jail.selftest import judge
     from offswitch.guard.jail.statement import containment_statement
 
-    with tempfile.TemporaryDirectory(prefix="offswitch-run-") as run_dir:
-        plan = plan_jail(jail, inspect_host(), ["/bin/true"], run_dir)
-        with run_group(plan.group), laid_bait(plan) as bait, launch(plan, bait) as launched:
-            statement = containment_statement(plan, launched.report)
-            return statement, judge(launched.report, plan.tier, jail.waive)
+    run_dir = folder / "run"
+    run_dir.mkdir(0o700)
+    plan = plan_jail(jail, inspect_host(), ["/bin/true"], run_dir)
+    with run_group(plan.group), laid_bait(plan, folder) as bait, launch(plan, bait) as launched:
+        statement = containment_statement(plan, launched.report)
+        return statement, judge(launched.report, plan.tier, jail.waive)

@@ -10,6 +10,7 @@ cgroups     a control group per run
 bait        decoys for the probes
 launch      start a plan without the spawner
 catalog     every probe, and from which tier on it must be blocked
+scratch     a self-test's own folder
 selftest    whether the probes found what the tier promises
 statement   all of that in writing
 inside      what runs in the jail before the agent does

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
-__all__ = ["caught_signals"]
+__all__ = ["caught_signals", "interruptible"]
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -36,3 +36,22 @@ def caught_signals() -> Iterator[int | None]:
             signal.signal(number, handler)
         os.close(ours)
         os.close(theirs)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP end what is in the block as Ctrl-C does: with everything put away. Once a
+    run has begun its supervisor takes all three."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
