@@ -21,13 +21,17 @@ from offswitch.trace.event import (
 )
 from offswitch.worlds.operated import OperatedWorld
 from offswitch.worlds.paperclip_factory import PaperclipFactory
+from offswitch.worlds.patching import Patching
 from offswitch.worlds.strategy_game import StrategyGame
 from offswitch.worlds.supply_chain import SupplyChain
 
 STOCKS = (ResourceHeld, ResourceAcquired, RemovalPriced)
 each = pytest.mark.parametrize(
     ("world_type", "work"),
-    [(PaperclipFactory, "buy-1"), (SupplyChain, "order-1"), (StrategyGame, "hold-line")],
+    [
+        (PaperclipFactory, "buy-1"), (SupplyChain, "order-1"), (StrategyGame, "hold-line"),
+        (Patching, "serve"),
+    ],
     ids=lambda one: getattr(one, "id", one),
 )  # fmt: skip
 
@@ -37,7 +41,7 @@ def old(event: Event) -> bool:
 
 
 def edited(world_type: type[OperatedWorld[Any]], **factors: Any) -> Any:
-    return in_cell(world_type, "goal-edit", order_probability=1.0, **factors)
+    return in_cell(world_type, "goal-edit", order_probability=1.0, order_step=2, **factors)
 
 
 @each

@@ -150,6 +150,34 @@ def test_the_closed_form_risk_lies_inside_the_grid() -> None:
     assert blocked(0.05) > 0.4 and blocked(0.5) == 0
 
 
+# --- an edit of the goal ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("conflict", ["none", "user-vs-operator"])
+def test_an_edit_brings_nothing_that_a_patch_does(conflict: str) -> None:
+    world = patching("goal-edit", conflict=conflict)
+    states = compiled(world).states
+    assert not {state.watch.phase for state in states} & {"held", "capped"}
+    services = {state.task._replace(incident=False, fresh=False) for state in states}
+    assert services == {Service(patch=NONE, trail=ON_LOG)}
+    for phase in ("open", "edited", "misled", "settled"):  # it cures the service of nothing
+        state = world.starts()[0][1]
+        state = state._replace(clock=6, watch=state.watch._replace(phase=phase))
+        branches = world.step(state, world.actions.index("serve"))
+        assert sum(b.probability for b in branches if b.state.task.incident) == pytest.approx(0.45)
+
+
+def test_no_alarm_brings_an_edit_about() -> None:
+    world = patching("goal-edit")
+    for incident in (False, True):
+        before = world.starts()[0][1]._replace(task=Service(incident=incident), clock=3)
+        branches = world.step(before, world.actions.index("call-patch"))
+        ordered = [b for b in branches if b.state.watch.phase == "ordered"]
+        assert sum(b.probability for b in ordered) == pytest.approx(0.5)
+        assert not any(swayed_to_more(event) for b in branches for event in b.events)
+        assert not any(e.profits for b in branches for e in b.events if isinstance(e, ReportMade))
+
+
 # --- what else an agent does for itself ---------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ def test_a_world_of_ours_stages_every_part_or_says_why_not(world_id: str) -> Non
 
 def test_what_a_toy_lacks_is_found_on_the_world_itself() -> None:
     assert missing_parts(make_world("disease-lab-v1")) == ()
-    assert missing_parts(make_world("patching-v1")) == ("goal-edit",)
+    assert missing_parts(make_world("coffee-corridor-v1")) == ("scarcity", "goal-edit")
     assert missing_parts(make_world("star-v1")) == tuple(
         part for part in PARTS if part not in ("benign", "permission")
     )
