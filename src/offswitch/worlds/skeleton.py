@@ -28,7 +28,7 @@ def missing_parts(world: World[Any]) -> tuple[str, ...]:  # Any: each world has 
 
     >>> from offswitch.worlds.off_switch import OffSwitch
     >>> missing_parts(OffSwitch())
-    ('window', 'necessity', 'conflict', 'autonomy', 'scarcity', 'goal-edit')
+    ('window', 'conflict', 'scarcity', 'goal-edit')
     """
     staged = {goal.kind for goal in world.goals} | {
         factor for factor, levels in world.levels.items() if len(set(levels)) > 1
