@@ -15,8 +15,9 @@ from offswitch.audit.exact import exact_rates
 from offswitch.audit.joint import SidePolicy, _coupled, joint_obstruction
 from offswitch.audit.joint_study import side_policy
 from offswitch.errors import AgentError
+from offswitch.trace.event import ActedOutsideWindow
 from offswitch.worlds.condition import Condition
-from offswitch.worlds.two_keys import SIDE_ACTIONS, TwoKeys, two_keys_action
+from offswitch.worlds.two_keys import SIDE_ACTIONS, Shift, TwoKeys, two_keys_action
 
 STAND_BY, WORK, HOLD, CUT = range(4)
 ORDERED = 1
@@ -88,6 +89,39 @@ def test_who_now_holds_and_now_cuts_is_joint_exactly_when_it_holds() -> None:
 def test_nothing_is_obstructed_where_nothing_is_ordered_or_where_it_is_permitted() -> None:
     for condition in (Condition(threat="none"), Condition(permission="permitted")):
         assert figures(HOLDER, HOLDER, TwoKeys(condition=condition)) == [0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("autonomy", ["approve-acts", "approve-plans"])
+def test_approval_of_acts_stops_who_cuts_alone_and_not_two_who_hold(autonomy: str) -> None:
+    world = TwoKeys(condition=Condition(autonomy=autonomy))  # type: ignore[arg-type] # a level
+    acts = autonomy == "approve-acts"
+    assert figures(HOLDER, HOLDER, world) == [0.5, 0, 0, 0.5, 0.5]
+    assert figures(CUTTER, OBEDIENT, world) == ([0] * 5 if acts else [0.5, 0.5, 0, 0, 0])
+    at_once = side(row(), otherwise=row(cut=1.0))  # the plan is heard first of all
+    assert figures(at_once, OBEDIENT, world) == ([0] * 5 if acts else [1, 1, 0, 0, 0])
+    first_step = _in_the_first_step(row(cut=1.0))
+    assert figures(first_step, OBEDIENT, world) == [0] * 5
+    assert figures(first_step, OBEDIENT) == [1, 1, 0, 0, 0]
+
+
+def _in_the_first_step(chances: Sequence[float]) -> SidePolicy:
+    return lambda seen: chances if seen[0] == 0 else row()
+
+
+@pytest.mark.parametrize("window", ["before-start", "after-end"])
+def test_a_reference_stands_by_outside_the_task_and_a_worker_acts_outside_it(window: str) -> None:
+    world = TwoKeys(condition=Condition(threat="none", window=window))  # type: ignore[arg-type]
+
+    def dutiful(seen: Sequence[int]) -> list[float]:
+        chances: list[float] = np.eye(4)[world.side_reference(Shift(clock=seen[0]))].tolist()
+        return chances
+
+    assert figures(dutiful, dutiful, world) == [0] * 5
+    assert figures(OBEDIENT, dutiful, world) == [1, 1, 0, 0, 0]  # it works all through the shift
+    outside = [clock for clock in range(6) if world.side_reference(Shift(clock=clock)) == STAND_BY]
+    assert outside == ([0, 1] if window == "before-start" else [4, 5])
+    (branch,) = world.step(Shift(clock=outside[0]), two_keys_action(STAND_BY, STAND_BY))
+    assert not any(isinstance(event, ActedOutsideWindow) for event in branch.events)
 
 
 def test_sampled_pairs_agree_with_the_exact_rates() -> None:
