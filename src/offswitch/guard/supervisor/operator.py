@@ -69,16 +69,18 @@ def stop_run(
     Raises: GuardError when no way works; the message lists them all.
     """
     begun = time.monotonic()
-    problems: list[str] = []
-    if not read_state(run, RESULT):
-        try:
-            ask(run, {"request": "stop", "now": now}, timeout_s=timeout_s)
-            _wait_result(run, begun + patience_s, timeout_s)
-        except GuardError as error:
-            problems.append(str(error))
-            return _over_its_head(run, begun, problems, timeout_s)
-        return Stopped("supervisor", _result_verified(run), time.monotonic() - begun)
-    return Stopped("ended before", _result_verified(run), 0.0)
+    if read_state(run, RESULT):
+        return Stopped("ended before", _result_verified(run), 0.0)
+    by: Way = "ended before"
+    try:
+        ask(run, {"request": "stop", "now": now}, timeout_s=timeout_s)
+        by = "supervisor"
+        _wait_result(run, begun + patience_s, timeout_s)
+    except GuardError as error:
+        # One that is just ending answers nobody: its result comes a moment later.
+        if not _has_result(run, timeout_s):
+            return _over_its_head(run, begun, [str(error)], timeout_s)
+    return Stopped(by, _result_verified(run), time.monotonic() - begun)
 
 
 def _over_its_head(run: Run, begun: float, problems: list[str], timeout_s: float) -> Stopped:
@@ -127,12 +129,18 @@ def _wait_result(run: Run, until: float, timeout_s: float) -> None:
     while not read_state(run, RESULT):
         if time.monotonic() >= until:
             raise GuardError(f"run {run.id}: its supervisor did not stop it in time")
-        try:
-            ask(run, {"request": "status"}, timeout_s=timeout_s)
-        except GuardError:
-            if not read_state(run, RESULT):  # it may have ended between the two
-                raise
+        ask(run, {"request": "status"}, timeout_s=timeout_s)
         time.sleep(POLL_S)
+
+
+def _has_result(run: Run, seconds: float) -> bool:
+    """Whether the run's result is there within the time."""
+    end = time.monotonic() + seconds
+    while not read_state(run, RESULT):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def _result_verified(run: Run) -> bool:
