@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from offswitch.guard.stop.pidfd import kill_all, open_process, wait_ended
+from offswitch.guard.supervisor.operator import ask
 from offswitch.guard.supervisor.runs import Run, read_state
 
 HERE = Path(__file__).parent
@@ -27,7 +28,7 @@ FLAGS = ["--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/"
 FLAGS += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
 
 
-def hostile(kind: str, count: int = 0, seconds: float = 9.0) -> list[str]:
+def hostile(kind: str, count: int = 0, seconds: float = 60.0) -> list[str]:
     return [PYTHON, "-I", "-S", "-c", HOSTILE, kind, str(count), str(seconds)]
 
 
@@ -45,7 +46,7 @@ def in_namespace(inode: int) -> int:
     return found
 
 
-def wait_until(true: Callable[[], object], seconds: float = 5.0) -> None:
+def wait_until(true: Callable[[], object], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "did not happen in time"
@@ -70,6 +71,9 @@ class Front:
             self.handles[name] = pidfd
         wait_until(lambda: self.alive() >= least)
 
+    def ask(self, request: str, **more: Any) -> dict[str, Any]:
+        return ask(self.run, {"request": request, **more}, timeout_s=20.0)
+
     def alive(self) -> int:
         return in_namespace(self.state["pid_namespace"])
 
@@ -87,14 +91,14 @@ class Front:
         return took
 
     def result(self) -> dict[str, Any]:
-        self.process.wait(10)
+        self.process.wait(60)
         return read_state(self.run, "result.json")
 
 
 @contextlib.contextmanager
 def front(folder: Path, *argv: str, least: int = 2, **settings: Any) -> Iterator[Front]:
-    # Four times the default: a machine full of other tests may hold up a healthy guard.
-    settings = {"timeout_s": 1.0, **settings}
+    # A machine full of other tests may hold up a healthy guard, and then nothing is to be seen.
+    settings = {"timeout_s": 30.0, "head_timeout_s": 30.0, **settings}
     name = secrets.token_hex(6)
     process = subprocess.Popen(
         [sys.executable, str(HERE / "front.py"), str(folder), name, json.dumps(settings), *argv],

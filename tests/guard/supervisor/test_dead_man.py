@@ -17,9 +17,9 @@ from offswitch.guard.supervisor.runs import list_runs, read_state
 CALM = jail(*hostile("calm"))
 pytestmark = pytest.mark.slow
 # The figures (100 and 500 ms) are measured in benchmarks/guard_kill.py; a loaded machine may be
-# slower, so the tests ask for the path and the order of magnitude.
-PATIENCE_S = 3.0
-NEVER = {"timeout_s": 60.0, "head_timeout_s": 60.0}
+# slower, so the tests ask for the path: a death sooner than any silence is noticed, if not `HUNG`.
+PATIENCE_S = 20.0
+HUNG = {"timeout_s": 1.0}
 
 
 def test_a_killed_supervisor_leaves_no_agent(tmp_path: Path) -> None:
@@ -34,10 +34,10 @@ def test_a_killed_supervisor_leaves_no_agent(tmp_path: Path) -> None:
 
 
 def test_a_hung_supervisor_leaves_no_agent(tmp_path: Path) -> None:
-    with front(tmp_path, *CALM) as one:
+    with front(tmp_path, *CALM, **HUNG) as one:
         begun = one.signal("supervisor", signal.SIGSTOP)
         took = one.seconds_to_death(begun, PATIENCE_S)
-        assert took > 0.8, "killed before the timeout: by what?"
+        assert took > 0.5, "killed before the timeout: by what?"
         wait_until((one.run.folder / "stopped.json").exists)
         assert "supervisor hung" in read_state(one.run, "stopped.json")["reason"]
         one.signal("supervisor", signal.SIGCONT)
@@ -56,9 +56,9 @@ def test_a_killed_watchdog_leaves_no_agent_and_the_supervisor_proves_it(tmp_path
 
 
 def test_a_hung_watchdog_leaves_no_agent(tmp_path: Path) -> None:
-    with front(tmp_path, *CALM) as one:
+    with front(tmp_path, *CALM, **HUNG) as one:
         begun = one.signal("watchdog", signal.SIGSTOP)
-        assert one.seconds_to_death(begun, PATIENCE_S) > 0.8
+        assert one.seconds_to_death(begun, PATIENCE_S) > 0.5
         result = one.result()
         assert (result["reason"], result["verified"]) == ("watchdog lost", True)
         assert "watchdog hung" in result["detail"]
@@ -110,7 +110,7 @@ call(GETREGS, 1, None, ctypes.byref(new))
 os.write(1, b'disarmed %d' % new.rax)
 old.rip -= 2; old.rax = old.orig_rax
 call(SETREGS, 1, None, ctypes.byref(old)); call(DETACH, 1, None, None)
-time.sleep(9)
+time.sleep(60)
 """
 
 
@@ -140,18 +140,18 @@ def test_an_agent_that_disarms_the_kernels_parent_death_signal_dies_by_the_watch
 
 
 def test_the_operator_stops_a_run_whose_supervisor_hangs(tmp_path: Path) -> None:
-    with front(tmp_path, *CALM, **NEVER) as one:
+    with front(tmp_path, *CALM) as one:
         one.signal("supervisor", signal.SIGSTOP)
         with pytest.raises(GuardError, match=r"no answer on control\.sock"):
             ask(one.run, {"request": "status"}, timeout_s=0.1)
         assert one.alive() >= 2
-        stopped = stop_run(one.run, timeout_s=0.1)
+        stopped = stop_run(one.run, timeout_s=1.0)
         assert (stopped.by, stopped.verified) == ("watchdog", True)
         assert one.alive() == 0
 
 
 def test_the_operator_stops_a_run_whose_guards_both_hang(tmp_path: Path) -> None:
-    with front(tmp_path, *jail(*hostile("daemons", 20)), least=22, **NEVER) as one:
+    with front(tmp_path, *jail(*hostile("daemons", 20)), least=22) as one:
         one.signal("supervisor", signal.SIGSTOP)
         one.signal("watchdog", signal.SIGSTOP)
         assert one.alive() >= 20
@@ -159,22 +159,22 @@ def test_the_operator_stops_a_run_whose_guards_both_hang(tmp_path: Path) -> None
         assert (stopped.by, stopped.verified) == ("state file", True)
         assert len(stopped.problems) == 2
         assert one.alive() == 0
-        assert wait_ended(one.handles["spawner"], 1.0)
+        assert wait_ended(one.handles["spawner"], PATIENCE_S)
 
 
 def test_the_operator_pauses_resumes_renews_and_stops(tmp_path: Path) -> None:
     deaf = jail(*hostile("daemons", 0))
     with front(tmp_path, *deaf) as one:
         wait_until(lambda: _ignores_sigterm(one.state["init"]["pid"]))
-        wait_until(lambda: ask(one.run, {"request": "status"})["phase"] == "running")
-        assert ask(one.run, {"request": "pause"})["ok"]
+        wait_until(lambda: one.ask("status")["phase"] == "running")
+        assert one.ask("pause")["ok"]
         wait_until(lambda: _states(one.state["pid_namespace"]) == {"T"})
-        assert ask(one.run, {"request": "status"})["phase"] == "paused"
-        assert ask(one.run, {"request": "renew", "seconds": 60})["ok"]
-        assert not ask(one.run, {"request": "pauze"})["ok"]
-        wait_until(lambda: ask(one.run, {"request": "resume"})["ok"])
+        assert one.ask("status")["phase"] == "paused"
+        assert one.ask("renew", seconds=60)["ok"]
+        assert not one.ask("pauze")["ok"]
+        wait_until(lambda: one.ask("resume")["ok"])
         wait_until(lambda: "T" not in _states(one.state["pid_namespace"]))
-        stopped = stop_run(one.run)
+        stopped = stop_run(one.run, timeout_s=20.0)
         assert (stopped.by, stopped.verified) == ("supervisor", True)
         result = one.result()
         assert result["reason"] == "operator"
@@ -184,19 +184,27 @@ def test_the_operator_pauses_resumes_renews_and_stops(tmp_path: Path) -> None:
 
 
 def test_an_ordinary_end_is_proven_too_with_the_programs_exit_code(tmp_path: Path) -> None:
-    leaver = "import os,time\nif os.fork(): time.sleep(.1); os._exit(7)\nos.setsid(); time.sleep(9)"
-    command = jail(PYTHON, "-I", "-S", "-c", leaver)
-    with front(tmp_path, *command, least=3) as one:
+    leaver = (
+        "import os,time\n"
+        "if os.fork():\n"
+        "  while not os.path.exists('/mnt/leave'): time.sleep(.01)\n"
+        "  os._exit(7)\n"
+        "os.setsid(); time.sleep(60)\n"
+    )
+    flags = [*FLAGS, "--ro-bind", str(tmp_path), "/mnt"]
+    command = jail(PYTHON, "-I", "-S", "-c", leaver, flags=flags)
+    with front(tmp_path / "runs", *command, least=3) as one:
+        (tmp_path / "leave").touch()
         result = one.result()
         assert (result["reason"], result["exit_code"], result["verified"]) == ("exited", 7, True)
         assert one.alive() == 0
-        assert [entry.condition for entry in list_runs(tmp_path)] == ["ended"]
+        assert [entry.condition for entry in list_runs(tmp_path / "runs")] == ["ended"]
         assert one.process.returncode == 0
 
 
 def test_the_terminals_signals_stop_the_run_and_sleep_is_refused(tmp_path: Path) -> None:
     with front(tmp_path, *CALM) as one:
-        wait_until(lambda: ask(one.run, {"request": "status"})["phase"] == "running")
+        wait_until(lambda: one.ask("status")["phase"] == "running")
         one.signal("supervisor", signal.SIGTSTP)
         time.sleep(0.4)
         assert one.alive() >= 2
@@ -221,7 +229,7 @@ def test_the_guards_hold_as_an_ordinary_user(tmp_path: Path) -> None:
         extra_groups=[],
         env={"PATH": "/usr/bin:/bin"},
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -26,13 +27,14 @@ from offswitch.guard.supervisor.run import supervise
 from offswitch.guard.supervisor.runs import create_run
 from offswitch.guard.supervisor.settings import Hooks, NoJournal, Settings
 
-SOON = ShutdownPlan(0.05, 0.05, 4.0)
+SOON = ShutdownPlan(0.05, 0.05, 40.0)
+PATIENCE_S = 60.0
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=4,
 )
-CALM = "import time; time.sleep(9)"
+CALM = "import time; time.sleep(60)"
 
 
 class Notes(NoJournal):
@@ -52,7 +54,8 @@ class Supervised:
         self.run, self.notes = create_run("r", folder), Notes()
         self.result: RunResult | None = None
         self.error: Exception | None = None
-        told = Settings(shutdown=SOON, **{"timeout_s": 1.0, **settings})
+        usual = {"shutdown": SOON, "timeout_s": 30.0, "head_timeout_s": 30.0}
+        told = Settings(**{**usual, **settings})
         flags = ["--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/"]
         flags += ["--proc", "/proc", "--dev", "/dev", "--bind", str(folder), str(folder)]
         order = LaunchOrder(
@@ -73,14 +76,22 @@ class Supervised:
 
     def phase(self) -> str:
         try:
-            return str(ask(self.run, {"request": "status"})["phase"])
+            return str(self.ask("status")["phase"])
         except GuardError:
             return ""
 
+    def ask(self, request: str, **more: Any) -> dict[str, Any]:
+        return ask(self.run, {"request": request, **more}, timeout_s=20.0)
+
     def stopped(self) -> RunResult:
-        if self.thread.is_alive():
-            ask(self.run, {"request": "stop", "now": True})
-        self.thread.join(8)
+        """How it ended: by this order, unless it ends by itself meanwhile."""
+        with contextlib.suppress(GuardError):
+            self.ask("stop", now=True)
+        return self.ended()
+
+    def ended(self) -> RunResult:
+        """How it ended by itself."""
+        self.thread.join(PATIENCE_S)
         assert self.result is not None
         assert self.result.verified
         return self.result
@@ -148,15 +159,16 @@ def test_nothing_an_agent_says_on_any_channel_moves_the_run(tmp_path: Path) -> N
         "    except OSError: pass\n"
         "    s.close()\n"
         "open(folder+'/tries','w').write(str(tries))\n"
-        "time.sleep(9)\n"
+        "time.sleep(60)\n"
     )
     command = program.replace("sys.argv[1]", repr(str(tmp_path)))
     one = Supervised(tmp_path, Hooks(), command)
     one.until("running")
     before = list(one.notes.kinds)
-    wait_until((tmp_path / "tries").exists, 8)
-    assert int((tmp_path / "tries").read_text() or 0) > 400, "the agent reached no socket: vacuous"
-    status = ask(one.run, {"request": "status"})
+    tries = tmp_path / "tries"
+    wait_until(lambda: tries.exists() and tries.read_text(), PATIENCE_S)
+    assert int(tries.read_text()) > 400, "the agent reached no socket: vacuous"
+    status = one.ask("status")
     assert (status["phase"], status["level"], status["watchdog"]) == (
         "running", "observe", "beating",
     )  # fmt: skip
@@ -188,28 +200,26 @@ def test_an_alarm_freezes_until_the_operator_releases_it_and_a_worse_one_kills(
     score[0] = 0.0
     time.sleep(0.2)
     assert one.phase() == "paused", "released itself"
-    assert throttled == [True, False]
-    assert held == ["alarm of hoarding", ""]
-    wait_until(lambda: ask(one.run, {"request": "resume"})["ok"])
+    wait_until(lambda: throttled == [True, False])
+    wait_until(lambda: held == ["alarm of hoarding", ""])
+    wait_until(lambda: one.ask("resume")["ok"])
     one.until("running")
     score[0] = 4.0
-    one.thread.join(5)
-    assert one.stopped().reason == "ladder"
-    assert one.stopped().level is Level.KILL
+    assert one.ended().reason == "ladder"
+    assert one.ended().level is Level.KILL
 
 
 @pytest.mark.slow
 def test_the_watchdogs_own_kill_takes_the_ways_out_along(tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "30"]) as proxy:
+    with subprocess.Popen(["sleep", "300"]) as proxy:
         pidfd = os.pidfd_open(proxy.pid)
         try:
             one = Supervised(tmp_path, Hooks(egress=(pidfd,)), CALM)
             one.until("running")
             assert not has_ended(pidfd)
-            ask(one.run, {"request": "stop"}, timeout_s=5.0, socket_name=WATCHDOG_SOCKET)
+            ask(one.run, {"request": "stop"}, timeout_s=30.0, socket_name=WATCHDOG_SOCKET)
             assert has_ended(pidfd)
-            one.thread.join(8)  # it is ending by itself: whoever asks it now may find it gone
-            assert one.stopped().reason == "operator"
+            assert one.ended().reason == "operator"
         finally:
             proxy.kill()
             os.close(pidfd)
@@ -221,7 +231,7 @@ def test_a_start_that_is_refused_kills_and_raises(tmp_path: Path) -> None:
         raise GuardError("probe 'tcp-egress' was allowed")
 
     one = Supervised(tmp_path, Hooks(start=refuse), CALM)
-    one.thread.join(5)
+    one.thread.join(PATIENCE_S)
     assert "probe 'tcp-egress' was allowed" in str(one.error)
     assert "NOT proven" not in str(one.error)
 
@@ -232,7 +242,7 @@ def test_a_guard_that_fails_stops_the_agent(tmp_path: Path) -> None:
         raise ZeroDivisionError("in a sensor")
 
     one = Supervised(tmp_path, Hooks(sensors=(broken,)), CALM)
-    one.thread.join(5)
+    one.thread.join(PATIENCE_S)
     assert isinstance(one.error, ZeroDivisionError)
     state = json.loads((one.run.folder / "state.json").read_text())
     assert in_namespace(state["pid_namespace"]) == 0
@@ -250,8 +260,9 @@ def test_a_program_that_cannot_start_is_an_error_with_its_reason(tmp_path: Path)
 def test_a_checkpoint_ends_the_grace_and_the_notice_is_where_the_agent_sees_it(
     tmp_path: Path,
 ) -> None:
-    deaf = "import signal,time; signal.signal(15,signal.SIG_IGN); time.sleep(9)"
-    notice = tmp_path / "notice.json"
+    notice, ready = tmp_path / "notice.json", tmp_path / "deaf"
+    deaf = "import signal,time; signal.signal(15,signal.SIG_IGN); "
+    deaf += f"open({str(ready)!r},'w').close(); time.sleep(60)"
     told: list[str] = []
     hooks = Hooks(
         notice_file=notice,
@@ -259,12 +270,12 @@ def test_a_checkpoint_ends_the_grace_and_the_notice_is_where_the_agent_sees_it(
         quiesce=lambda: told.append("quiesce"),
         checkpoint=lambda: told.append("checkpoint"),
     )
-    one = Supervised(tmp_path, hooks, deaf)
+    one = Supervised(tmp_path, hooks, deaf, shutdown=ShutdownPlan(0.5, PATIENCE_S, 100.0))
     one.until("running")
-    time.sleep(0.2)
-    ask(one.run, {"request": "stop"})
-    one.thread.join(5)
-    result = one.stopped()
+    wait_until(ready.exists)
+    one.ask("stop")
+    result = one.ended()
+    assert result.shutdown.seconds < PATIENCE_S
     assert told == ["tool", "quiesce", "checkpoint"]
     assert "Save your work now" in json.loads(notice.read_text())["notice"]
     assert [step.step for step in result.shutdown.steps][-2:] == ["halt", "verify"]
@@ -273,8 +284,7 @@ def test_a_checkpoint_ends_the_grace_and_the_notice_is_where_the_agent_sees_it(
 @pytest.mark.slow
 def test_the_wall_clock_limit_stops_the_run(tmp_path: Path) -> None:
     one = Supervised(tmp_path, Hooks(), CALM, wall_s=0.5)
-    one.thread.join(5)
-    assert one.stopped().reason == "wall"
+    assert one.ended().reason == "wall"
 
 
 def test_settings_that_would_kill_a_healthy_run_are_refused() -> None:

@@ -146,7 +146,7 @@ def test_a_deadline_that_leaves_no_time_to_halt_is_refused() -> None:
 
 
 def test_on_real_threads_a_step_that_never_returns_is_left_behind() -> None:
-    plan = ShutdownPlan(0.02, 0.02, 0.5)
+    plan = ShutdownPlan(0.02, 0.02, 30.0)
     asleep = lambda: time.sleep(2)  # noqa: E731 - ends by itself after the test
     actions = ShutdownActions(asleep, asleep, asleep, lambda: DEAD, lambda: True, lambda: DEAD,
                               lambda: False)  # fmt: skip
