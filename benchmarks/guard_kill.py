@@ -10,7 +10,7 @@ ignored) and a live fork bomb of about 300. They are ended by
 
 The last two hold a tree as their users do, without a jail. Whoever is alive 0.3 s later is a
 survivor, found by the environment it was started with; survivors are then killed, and a tree ends
-by itself 9 s after its start. The figures hold for trees of Python processes.
+by itself a minute after its start. The figures hold for trees of Python processes.
 
 Then a freeze of 20 processes, by the group and by signals. Then the dead-man paths of a whole
 supervised run with 50 daemons: from the signal to the supervisor or the watchdog until the

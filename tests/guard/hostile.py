@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-SECONDS = 9.0
+SECONDS = 60.0
 
 
 def unstoppable() -> None:

@@ -17,6 +17,7 @@ from offswitch.guard.stop.launch import Target
 from offswitch.guard.stop.lineage import Walked, can_walk, lineage
 from offswitch.guard.stop.pidfd import pid_of
 
+PATIENCE_S = 20.0
 LEADERLESS = """
 import ctypes, os, threading, time
 def work():
@@ -47,7 +48,7 @@ def ticks(found: frozenset[Walked]) -> int:
 def test_a_process_whose_first_thread_has_ended_is_frozen_and_thawed_with_the_others() -> None:
     with jailed(PYTHON, "-I", "-S", "-c", LEADERLESS) as target:
         wait_until(lambda: len(members(target)) < len(lineage([root(target)])))
-        assert freeze(target).frozen
+        assert freeze(target, PATIENCE_S).frozen
         found = lineage([root(target)])
         before = ticks(found)
         assert len(found) == 2
@@ -63,7 +64,7 @@ def test_a_tree_that_goes_on_forking_stands_still_whenever_it_is_called_frozen()
         proven = 0
         for _ in range(10):
             time.sleep(random.Random(proven).uniform(0.0, 0.02))
-            if freeze(target).frozen:
+            if freeze(target, 5.0).frozen:
                 proven += 1
                 first = lineage([root(target)])
                 assert not [one for one in first if one.running]
@@ -90,12 +91,12 @@ def test_nothing_is_called_frozen_after_one_look_at_which_nothing_ran(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter another's namespaces")
 def test_a_process_put_into_the_jail_from_outside_is_frozen_too() -> None:
     with jailed(*hostile("calm", 0)) as target:
-        enter = ["nsenter", "--pid", "--target", str(root(target)), "sleep", "8"]
+        enter = ["nsenter", "--pid", "--target", str(root(target)), "sleep", "60"]
         with subprocess.Popen(enter) as outside:
             try:
                 wait_until(lambda: lineage([outside.pid]) - own(outside.pid))
                 (entered,) = lineage([outside.pid]) - own(outside.pid)
-                assert freeze(target).frozen
+                assert freeze(target, PATIENCE_S).frozen
                 assert [one.running for one in lineage([entered.pid])] == [False]
                 thaw(target)
                 assert [one.running for one in lineage([entered.pid])] == [True]
@@ -112,7 +113,7 @@ def test_where_the_kernel_lists_no_children_the_whole_table_is_read(
 ) -> None:
     monkeypatch.setattr(freezing, "can_walk", lambda: False)
     with jailed(*hostile("daemons", 5)) as target:
-        assert freeze(target).frozen
+        assert freeze(target, PATIENCE_S).frozen
         assert {one.state for one in members(target)} == {"T"}
         thaw(target)
         wait_until(lambda: "T" not in {one.state for one in members(target)})

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from trees import PYTHON, UNIFIED, alive, group, hostile, in_namespace, jailed, writable_root
+from trees import (
+    PYTHON,
+    UNIFIED,
+    alive,
+    group,
+    hostile,
+    in_namespace,
+    jailed,
+    wait_until,
+    writable_root,
+)
 
 from offswitch.guard.stop import cgroup, kill
 from offswitch.guard.stop.freeze import freeze, members, thaw
@@ -19,14 +29,15 @@ from offswitch.guard.stop.strays import strays
 
 V2 = writable_root("cgroup.kill", UNIFIED)
 V1_FREEZER = writable_root("freezer.state", [Path("/sys/fs/cgroup/freezer")])
+PATIENCE_S = 20.0
 needs_v2 = pytest.mark.skipif(V2 is None, reason="not enforceable here: no writable cgroup 2")
 needs_v1 = pytest.mark.skipif(V1_FREEZER is None, reason="not enforceable here: no v1 freezer")
 
 
 def lurker(*, mark: str = "", folder: Path | None = None) -> subprocess.Popen[bytes]:
-    """A process of our own outside any jail, for at most 9 s, in the group if one is given."""
+    """A process of our own outside any jail, for at most a minute, in the group if one is given."""
     code = "import os,sys,time; [open(p,'w').write('0') for p in sys.argv[1:]]; "
-    code += "os.write(1,b'r'); time.sleep(9)"
+    code += "os.write(1,b'r'); time.sleep(60)"
     groups = [] if folder is None else [str(folder / "cgroup.procs")]
     process = subprocess.Popen(
         [PYTHON, "-I", "-S", "-c", code, *groups],
@@ -54,14 +65,10 @@ def test_two_hundred_daemons_that_ignore_every_signal_are_dead_and_proven_so() -
 @pytest.mark.slow
 def test_a_live_fork_bomb_of_three_hundred_is_dead_and_proven_so() -> None:
     with jailed(*hostile("bomb", 300)) as target:
-        deadline = time.monotonic() + 5
-        while in_namespace(target.pid_namespace) < 200 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: in_namespace(target.pid_namespace) >= 200)
         before = {one.pid for one in members(target)}
-        time.sleep(0.1)
-        after = {one.pid for one in members(target)}
-        assert len(after) >= 150
-        assert after - before, "the bomb is not forking"
+        wait_until(lambda: {one.pid for one in members(target)} - before)
+        assert len(members(target)) >= 150
         assert kill_tree(target).verified
         assert in_namespace(target.pid_namespace) == 0
 
@@ -82,7 +89,7 @@ def test_a_frozen_group_is_killed_without_being_thawed_first() -> None:
     assert V2 is not None
     with group(V2) as folder, lurker(folder=folder) as process:
         target = Target(cgroups=(str(folder),))
-        found = freeze(target)
+        found = freeze(target, PATIENCE_S)
         assert (found.frozen, found.method) == (True, "cgroup")
         assert kill_tree(target).verified
         assert process.wait() == -9
@@ -93,7 +100,7 @@ def test_a_group_of_version_one_is_thawed_because_the_frozen_cannot_die() -> Non
     assert V1_FREEZER is not None
     with group(V1_FREEZER) as folder, lurker(folder=folder) as process:
         target = Target(cgroups=(str(folder),))
-        assert freeze(target).frozen
+        assert freeze(target, PATIENCE_S).frozen
         process.kill()
         time.sleep(0.02)
         assert process.poll() is None, "the kernel killed a frozen process: this test is vacuous"
@@ -146,7 +153,7 @@ def test_a_tree_that_will_not_die_is_reported_with_its_survivors(
         result = kill_tree(target, 0.15)
         assert not result.verified
         assert {one.pid for one in members(target)} <= set(result.survivors)
-        assert 0.15 <= result.seconds < 1.5
+        assert 0.15 <= result.seconds < 15
 
 
 def test_a_proxy_that_will_not_die_is_a_survivor_although_the_tree_is_dead(
@@ -221,16 +228,13 @@ def test_the_proxies_die_first_and_a_broken_one_cannot_save_the_agent(
 def test_a_tree_stopped_by_signals_stands_still_until_it_is_thawed() -> None:
     beat = "import os,time\nos.write(1,b'ready\\n')\nwhile 1: time.sleep(.001)"
     with jailed(PYTHON, "-I", "-S", "-c", beat) as target:
-        found = freeze(target)
+        found = freeze(target, PATIENCE_S)
         assert (found.frozen, found.method) == (True, "signals")
         assert {one.state for one in members(target)} == {"T"}
         assert alive(target) == 2
         thaw(target)
-        deadline = time.monotonic() + 2
-        while any(one.state == "T" for one in members(target)) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        assert "T" not in {one.state for one in members(target)}
-        assert freeze(target).frozen
+        wait_until(lambda: "T" not in {one.state for one in members(target)})
+        assert freeze(target, PATIENCE_S).frozen
         assert kill_tree(target).verified, "the stopped die too"
 
 

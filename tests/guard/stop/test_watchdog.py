@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from trees import PYTHON, hostile, in_namespace, jail, wait_until
-from watched import Watched, watched
+from watched import PATIENCE_S, Watched, watched
 
 from offswitch.guard.stop import wire
 from offswitch.guard.stop.launch import LaunchOrder, order_fields
@@ -46,7 +46,7 @@ def killed(one: Watched, init: int, namespace: int) -> str:
     assert fields["kill"]["verified"]
     assert has_ended(init)
     assert in_namespace(namespace) == 0
-    assert one.process.wait(3.0) == 0
+    assert one.process.wait(PATIENCE_S) == 0
     assert json.loads((one.folder / STOPPED).read_text())["reason"] == fields["reason"]
     return str(fields["reason"])
 
@@ -57,7 +57,7 @@ def test_the_watchdog_imports_the_standard_library_and_its_own_folder_alone(
 ) -> None:
     with watched(tmp_path, "-X", "importtime") as one:
         one.socket.close()
-        assert one.process.wait(3.0) == 0
+        assert one.process.wait(PATIENCE_S) == 0
         assert one.process.stderr is not None
         told = one.process.stderr.read().decode()
     lines = [line for line in told.splitlines() if line.startswith("import time:")]
@@ -69,18 +69,19 @@ def test_the_watchdog_imports_the_standard_library_and_its_own_folder_alone(
 
 @pytest.mark.slow
 def test_a_stuck_counter_from_a_live_thread_is_a_dead_supervisor(tmp_path: Path) -> None:
-    with watched(tmp_path) as one:
+    with watched(tmp_path, timeout_s=1.0) as one:
         with one.beating():
             init, namespace = launched(one)
+        begun = time.monotonic()
+        one.beat()
         with one.beating(counter=one.counter):
-            begun = time.monotonic()
             assert "supervisor hung: no heartbeat" in killed(one, init, namespace)
-            assert 0.4 < time.monotonic() - begun < 2.0
+            assert 1.0 <= time.monotonic() - begun < PATIENCE_S
 
 
 @pytest.mark.slow
 def test_a_ledger_that_stands_still_is_a_dead_supervisor(tmp_path: Path) -> None:
-    with watched(tmp_path) as one:
+    with watched(tmp_path, head_timeout_s=0.5) as one:
         with one.beating():
             init, namespace = launched(one)
         with one.beating(head="aa", pending=2):
@@ -101,33 +102,34 @@ def test_a_message_it_does_not_understand_kills(tmp_path: Path, message: bytes) 
 
 @pytest.mark.slow
 def test_the_end_of_the_lease_kills_and_only_an_operator_prolongs_it(tmp_path: Path) -> None:
-    with watched(tmp_path, lease_s=0.8) as one, one.beating():
+    with watched(tmp_path, lease_s=60.0) as one, one.beating():
         init, namespace = launched(one)
-        begun = time.monotonic()
-        assert one.asked({"request": "renew", "seconds": 1.5})["lease_s"] > 1.4
+        assert 60 < one.asked({"request": "renew", "seconds": 70})["lease_s"] <= 70
         for wrong in (-1, 0, 1e9, True, "1", None):
             assert not one.asked({"request": "renew", "seconds": wrong})["ok"]
+        begun = time.monotonic()
+        assert one.asked({"request": "renew", "seconds": 0.5})["lease_s"] <= 0.5
         assert killed(one, init, namespace) == "lease ended"
-        assert 1.4 < time.monotonic() - begun < 3.0
+        assert 0.5 <= time.monotonic() - begun < PATIENCE_S
 
 
 @pytest.mark.slow
 def test_a_watchdog_that_stood_still_itself_does_not_take_that_for_silence(tmp_path: Path) -> None:
-    with watched(tmp_path) as one:
+    with watched(tmp_path, timeout_s=1.0) as one:
         with one.beating():
             _, namespace = launched(one)
         one.process.send_signal(signal.SIGSTOP)  # as on a machine that was put to sleep
-        time.sleep(0.8)
+        time.sleep(1.3)
         one.process.send_signal(signal.SIGCONT)
-        time.sleep(0.1)
-        with one.beating():
+        for _ in range(2):  # the second answer comes when the first round has been judged
             assert one.asked({"request": "status"})["reason"] == ""
+        with one.beating():
             assert in_namespace(namespace) >= 2
 
 
 @pytest.mark.slow
 def test_the_operator_stops_through_the_watchdogs_own_socket(tmp_path: Path) -> None:
-    with watched(tmp_path, timeout_s=30.0, head_timeout_s=30.0) as one:
+    with watched(tmp_path) as one:
         init, namespace = launched(one)
         assert one.asked({"request": "status"})["ok"]
         assert in_namespace(namespace) >= 2
@@ -139,12 +141,12 @@ def test_the_operator_stops_through_the_watchdogs_own_socket(tmp_path: Path) -> 
 def test_an_agent_that_reaches_the_socket_gets_no_answer_and_moves_nothing(tmp_path: Path) -> None:
     program = (
         "import socket,sys,os\n"
-        "s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET); s.settimeout(2)\n"
+        "s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET); s.settimeout(30)\n"
         "s.connect(sys.argv[1])\n"
         "try: s.send(b'{\\x22request\\x22: \\x22stop\\x22}'); answer=s.recv(99)\n"
         "except OSError: answer=b''\n"
         "open(sys.argv[2],'w').write('answer '+repr(answer))\n"
-        "import time; time.sleep(9)\n"
+        "import time; time.sleep(60)\n"
     )
     with watched(tmp_path) as one, one.beating():
         sock, answer = str(tmp_path / "watchdog.sock"), tmp_path / "answer"
@@ -174,7 +176,7 @@ def test_a_watchdog_that_is_killed_takes_the_tree_along_by_the_kernel_alone(
         # Stopped, so that it cannot act on the end of the file either.
         os.kill(one.hello["spawner"], signal.SIGSTOP)
         one.process.kill()
-        assert wait_ended(init, 2.0)
+        assert wait_ended(init, PATIENCE_S)
         assert in_namespace(namespace) == 0
 
 
@@ -186,7 +188,7 @@ def test_the_supervisors_death_before_the_launch_is_answered_leaves_nothing(
         told = order(*CALM)
         wire.send(one.socket, {"type": "launch", "order": order_fields(told)})
         one.socket.close()
-        assert one.process.wait(4.0) == 0
+        assert one.process.wait(PATIENCE_S) == 0
         marked = [path for path in Path("/proc").glob("[0-9]*") if _marked(path, told.marks[0])]
         assert marked == []
         assert json.loads((tmp_path / STOPPED).read_text())["reason"] == "supervisor died"
@@ -211,7 +213,7 @@ def test_the_agent_gets_the_descriptors_environment_and_limits_it_is_given_and_n
         "'dead':open('/proc/self/status').read(),'oom':open('/proc/self/oom_score_adj').read(),"
         "'pipe':signal.getsignal(13)==signal.SIG_DFL if 'signal' in dir() else None,"
         "'sid':os.getsid(0)==os.getpid(),'cwd':os.getcwd()}\n"
-        "os.write(1,json.dumps(told).encode()); os.close(1); time.sleep(9)\n"
+        "os.write(1,json.dumps(told).encode()); os.close(1); time.sleep(60)\n"
     )
     read_end, write_end = os.pipe()
     with watched(tmp_path) as one, one.beating():

@@ -19,7 +19,8 @@ from offswitch.guard.stop.launch import LaunchOrder, order_fields
 from offswitch.guard.stop.pidfd import kill_all, open_child
 
 PROGRAM = Path(stop.__file__).with_name("__main__.py")
-TIMES = {"heartbeat_s": 0.02, "timeout_s": 0.5, "head_timeout_s": 0.5, "lease_s": 30.0}
+TIMES = {"heartbeat_s": 0.02, "timeout_s": 60.0, "head_timeout_s": 60.0, "lease_s": 300.0}
+PATIENCE_S = 30.0
 
 
 class Watched:
@@ -37,7 +38,7 @@ class Watched:
             env={},
         )
         theirs.close()
-        self.socket.settimeout(5.0)
+        self.socket.settimeout(PATIENCE_S)
         self.handles: list[int] = []
         self.hello: dict[str, Any] = {}
 
@@ -64,7 +65,7 @@ class Watched:
 
     def said(self, kind: str) -> wire.Message:
         """The next message of that type; everything else is let by."""
-        end = time.monotonic() + 8.0
+        end = time.monotonic() + PATIENCE_S
         while True:
             assert time.monotonic() < end, f"no {kind} in time"
             message = wire.receive(self.socket)
@@ -75,7 +76,7 @@ class Watched:
 
     def _last_words(self) -> str:
         assert self.process.stderr is not None
-        return f"{self.process.wait(3.0)} {self.process.stderr.read().decode()}"
+        return f"{self.process.wait(PATIENCE_S)} {self.process.stderr.read().decode()}"
 
     def launch(self, order: LaunchOrder) -> wire.Message:
         wire.send(
@@ -86,7 +87,7 @@ class Watched:
         return self.said("launched")
 
     def asked(self, request: dict[str, Any]) -> dict[str, Any]:
-        with wire.connect(str(self.folder), "watchdog.sock", 3.0) as sock:
+        with wire.connect(str(self.folder), "watchdog.sock", PATIENCE_S) as sock:
             wire.send(sock, request)
             message = wire.receive(sock)
             assert message is not None
@@ -104,7 +105,7 @@ def watched(folder: Path, *options: str, **times: float) -> Iterator[Watched]:
     finally:
         one.socket.close()
         try:
-            one.process.wait(3.0)
+            one.process.wait(PATIENCE_S)
         finally:
             one.process.kill()
             kill_all(one.handles)
