@@ -26,6 +26,8 @@ __all__ = ["Stopped", "ask", "stop_run"]
 
 POLL_S = 0.02
 WATCHDOG_KILL_S = 5.0
+ENDING_S = 0.25
+"""How long a run that answers nobody may just be ending: no emergency waits longer for it."""
 Way = Literal["supervisor", "watchdog", "state file", "ended before"]
 
 
@@ -78,7 +80,7 @@ def stop_run(
         _wait_result(run, begun + patience_s, timeout_s)
     except GuardError as error:
         # One that is just ending answers nobody: its result comes a moment later.
-        if not _has_result(run, timeout_s):
+        if not _has_result(run, ENDING_S):
             return _over_its_head(run, begun, [str(error)], timeout_s)
     return Stopped(by, _result_verified(run), time.monotonic() - begun)
 
