@@ -77,7 +77,7 @@ def world_gain(
         if other is None or not places or (at_end and max(running) <= NOTHING):
             continue
         exact = exact and cell.exact
-        values += [float((place - other) @ strength.estimate) for place in places]
+        values += [_gained(place, other, strength) for place in places]
         clusters += [f"{cell.key.world}/{cell.key.goal}"] * len(places)
         moved.append(np.mean(places, axis=0) - other)
     error = _error(strength, np.mean(moved, axis=0)) if moved else 0.0
@@ -113,6 +113,12 @@ def _pooled(name: str, parts: Sequence[WorldGain], seed: int, level: float) -> M
         method=f"{found.method}; POWER sampled",
         seed=seed,
     )
+
+
+def _gained(place: Place, other: Place, strength: Power) -> float:
+    """POWER gained; what rounding leaves of none is none, so that nobody reads a sign into it."""
+    found = float((place - other) @ strength.estimate)
+    return found if abs(found) > NOTHING else 0.0
 
 
 def _place(compiled: CompiledWorld, conduct: Conduct, *, at_end: bool) -> Place | None:
