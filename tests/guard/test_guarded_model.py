@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from test_guarded_run import POLICY, guarded, room  # noqa: F401  # a fixture
 
+from offswitch.guard import guarded_run as guarding
 from offswitch.guard.ledger.reading import read_records
+from offswitch.guard.sensors.run_sensors import RunSensors
 
 pytestmark = pytest.mark.slow
 
@@ -87,3 +90,52 @@ def test_a_refused_call_never_reaches_the_agent_and_the_key_never_enters_the_jai
     acts = [one.body for one in read_records(done.ledger) if one.kind == "act"]
     said = [(one["act"].get("tool") or one["act"]["host"], one["word"]) for one in acts]
     assert said == [("shell", "reject"), ("read_file", "approve"), ("example.com", "reject")]
+
+
+STARTER = (
+    AGENT.partition("try:")[0]
+    + """
+import subprocess, time
+with subprocess.Popen(["sleep", "60"]) as child:
+    while not os.path.exists("seen"):
+        time.sleep(0.02)
+    child.kill()
+"""
+)
+
+
+def test_a_program_that_no_model_proposed_is_told_when_the_run_is_over(
+    room: Path,  # noqa: F811
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[RunSensors] = []
+
+    def sensors(*given: Any) -> RunSensors:
+        made.append(RunSensors(*given))
+        return made[0]
+
+    def watch() -> None:
+        end = time.monotonic() + 20.0
+        while time.monotonic() < end and not any(
+            "sleep" in start.names for one in made for start in one.starts.kept
+        ):
+            time.sleep(0.02)
+        (room / "work" / "seen").touch()
+
+    monkeypatch.setattr(guarding, "RunSensors", sensors)
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    (room / "work" / "agent.py").write_text(STARTER)
+    rules = 'rules:\n  - {name: read, tool: "read_*", verdict: approve}\n'
+    route = f"{{name: main, kind: openai, upstream: '{model}', key_variable: MODEL_KEY}}"
+    policy = POLICY.replace("rules: []\n", rules) + f"models: [{route}]\n"
+    done = guarded(room, "exec python3 agent.py", policy)
+    watcher.join()
+    assert done.result.exit_code == 0, (room / "output").read_text()
+    bodies = [one.body for one in read_records(done.ledger)]
+    (told,) = [one for one in bodies if one.get("what") == "reconciled"]
+    programs = [one for one in told["hidden_effects"] if one.startswith("program ")]
+    assert len(programs) == 1
+    assert "sleep" in programs[0] or "coreutils" in programs[0]
+    assert told["programs_left_out"] == 0

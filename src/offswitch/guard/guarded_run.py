@@ -149,7 +149,7 @@ def run_guarded(
         last = note_last_look(sensors, settings.thresholds, journal.record)
         if drilled is not None:
             drilled.close(exited=result.reason == "exited")
-        note_findings(policy, run.folder / LEDGER, before, journal.record)
+        note_findings(policy, run.folder / LEDGER, before, sensors.starts, journal.record)
         try:
             head = journal.close(result.reason)
         except (GuardError, OSError) as problem:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import math
+import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from offswitch.guard.jail.settings import JailPolicy
 from offswitch.guard.ledger.reading import read_records
@@ -10,12 +14,15 @@ from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.policy import Policy, RoutePolicy
 from offswitch.guard.proxy.findings import (
     HIDDEN,
+    RECONCILED,
     file_effects,
     files_of,
     let_through,
     note_findings,
+    program_effects,
 )
 from offswitch.guard.proxy.reconcile import Effect, Timed, reconcile
+from offswitch.guard.sensors.programs import Start, StartLog
 from offswitch.guard.sensors.workspace import snapshot_tree
 
 
@@ -88,6 +95,46 @@ def test_a_write_within_a_tick_of_the_kernels_clock_is_explained_by_the_proposal
         assert reconcile([WRITE], [], effects).explained == explained
 
 
+AGENT, SHELL = (1, 1), (2, 2)
+
+
+def start(seconds: float, process: int, by: tuple[int, int] | None, *names: str) -> Start:
+    return Start((process, process), by, 1000.0 + seconds, names)
+
+
+def test_a_program_that_the_agent_starts_after_a_proposal_is_an_effect_and_its_own_work_is_none():
+    starts = [
+        start(0.2, 2, AGENT, "bash"),  # before the first proposal: the agent's own
+        start(2.0, 3, AGENT, "git"),
+        start(2.1, 4, (3, 3), "ssh"),  # git's
+        start(3.0, 5, SHELL, "make"),  # of the shell that the agent keeps open
+        start(3.1, 6, (5, 5), "cc"),
+        start(4.0, 7, None, "miner"),
+    ]
+    found = program_effects(starts, 1.0, 1000.0)
+    assert [one.subject for one in found] == ["git", "make", "miner"]
+    assert found[0].seconds == pytest.approx(2.01)
+    assert program_effects(starts, math.inf, 1000.0) == [], "no model has proposed anything"
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "explained"),
+    [
+        ("git status", ("git",), True),
+        ("./build.sh now", ("dash", "sh", "build.sh"), True),
+        ("python3 run.py", ("python3.11",), True),
+        ("python3.11 run.py", ("python3.11",), True),
+        ("/usr/bin/gcc-12 a.c", ("x86_64-linux-gnu-gcc-12", "gcc"), True),
+        ("look at the target", ("rg",), False),
+        ("digit", ("git",), False),
+        ("my-git-notes", ("git",), False),
+    ],
+)
+def test_a_program_is_explained_by_its_name_as_a_word_of_its_own(text, names, explained):
+    started = Effect(2.0, "program", names[0], names[1:])
+    assert bool(reconcile([tool(1.0, "start", what=text)], [], [started]).explained) is explained
+
+
 def act(source: str, word: str, number: int, **act: Any) -> dict[str, Any]:
     return {"source": source, "word": word, "act": act, "instead": None, "report": number}
 
@@ -120,10 +167,15 @@ def test_a_file_and_a_host_that_nothing_proposed_are_an_alarm_at_the_end(tmp_pat
     for name in ("said.txt", "quiet.txt", ".stopped"):  # the last is what the guard asks for
         (tmp_path / "work" / name).write_text("x")
     noted: dict[str, Any] = {}
-    found = note_findings(policy, tmp_path / "ledger", before, noted.__setitem__)
+    started = StartLog()
+    started.add([Start((7, 70), (1, 1), time.time() + n, ("rg",)) for n in range(2)])
+    found = note_findings(policy, tmp_path / "ledger", before, started, noted.__setitem__)
     assert found is not None
     assert found.explained == 1
-    assert {one.subject for one in found.hidden_effects} == {"a.test", "/work/quiet.txt"}
+    subjects = [one.subject for one in found.hidden_effects]
+    assert sorted(subjects) == ["/work/quiet.txt", "a.test", "rg", "rg"]
     assert noted[HIDDEN]["detector"] == "hidden-act"
-    assert "2 that no model proposed" in noted[HIDDEN]["evidence"]
-    assert note_findings(policy, tmp_path / "ledger", None, noted.__setitem__) is None
+    assert "4 that no model proposed" in noted[HIDDEN]["evidence"]
+    assert noted[HIDDEN]["evidence"].count("program rg") == 1
+    assert noted[RECONCILED]["programs_left_out"] == 0
+    assert note_findings(policy, tmp_path / "ledger", None, started, noted.__setitem__) is None

@@ -1,11 +1,15 @@
 """At the end of a run: what its models proposed, its tools executed and its sensors saw, compared.
 
-Proposals and executions stand in the ledger. The effects are the hosts that were spoken to and the
+Proposals and executions stand in the ledger. The effects are the hosts that were spoken to, the
 files of the workspace that are not what they were before the run, each at its last change, which
-the agent cannot forge.
+the agent cannot forge, and the programs that the agent's own processes were seen to start. What
+runs since before the first proposal is taken for the agent itself, and what a program starts in
+its turn for that program's work.
 
 CAVEAT: a file that is gone at the end is not seen, and of one that was changed twice only the last
-change is. Without a model behind the proxy nobody saw a proposal, and nothing is compared.
+change is. A program that was gone again between two looks at the processes is not seen, so that a
+proposal without an effect may have had one; see `sensors.programs` for what hides a start. Without
+a model behind the proxy nobody saw a proposal, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -23,9 +27,18 @@ from offswitch.guard.proxy.matching import act_of, is_call
 from offswitch.guard.proxy.reconcile import Effect, Reconciled, Timed, reconcile
 from offswitch.guard.sensors.answers import asked_paths
 from offswitch.guard.sensors.decoys import DECOYS
+from offswitch.guard.sensors.programs import Start, StartLog
 from offswitch.guard.sensors.workspace import TreeSnapshot, changes, shown_path, snapshot_tree
 
-__all__ = ["HIDDEN", "RECONCILED", "file_effects", "files_of", "let_through", "note_findings"]
+__all__ = [
+    "HIDDEN",
+    "RECONCILED",
+    "file_effects",
+    "files_of",
+    "let_through",
+    "note_findings",
+    "program_effects",
+]
 
 RECONCILED, HIDDEN = "reconciled", "acts without a proposal"
 MOST_FILES = 50_000
@@ -48,19 +61,21 @@ def files_of(policy: Policy) -> TreeSnapshot | None:
 
 
 def note_findings(
-    policy: Policy, ledger: Path, before: TreeSnapshot | None, note: Note
+    policy: Policy, ledger: Path, before: TreeSnapshot | None, started: StartLog, note: Note
 ) -> Reconciled | None:
     """What was compared, noted; an alarm where something was done that nothing proposed."""
     if before is None:
         return None
     try:
-        return _noted(policy, ledger, before, note)
+        return _noted(policy, ledger, before, started, note)
     except (LedgerError, OSError) as problem:  # the run is over and proven: this is told, not more
         note(RECONCILED, {"problem": f"not compared: {problem}"})
         return None
 
 
-def _noted(policy: Policy, ledger: Path, before: TreeSnapshot, note: Note) -> Reconciled | None:
+def _noted(
+    policy: Policy, ledger: Path, before: TreeSnapshot, started: StartLog, note: Note
+) -> Reconciled | None:
     if (size := ledger.stat().st_size) > MOST_BYTES:
         note(RECONCILED, {"problem": f"not compared: the ledger has {size} bytes"})
         return None
@@ -71,13 +86,16 @@ def _noted(policy: Policy, ledger: Path, before: TreeSnapshot, note: Note) -> Re
     # Written because the guard asked for it, by the program itself and not by its model.
     asked = asked_paths(policy.shutdown).values()
     files = [one for one in file_effects(before, after, opened) if one.subject not in asked]
-    effects = [*hosts, *files]
+    first = min((one.seconds for one in records if _is_proposal(one)), default=float("inf"))
+    effects = [*hosts, *files, *program_effects(started.kept, first, opened)]
     found = reconcile(proposed, [one for one in executed if is_call(one.act)], effects)
-    note(RECONCILED, {**_fields(found), "unseen": before.unseen + after.unseen})
+    unseen = {"unseen": before.unseen + after.unseen, "programs_left_out": started.left_out}
+    note(RECONCILED, {**_fields(found), **unseen})
     hidden = [one.act.tool for one in found.hidden_executions]
     hidden += [f"{one.kind} {one.subject}" for one in found.hidden_effects]
     if hidden:
-        evidence = f"{len(hidden)} that no model proposed: {', '.join(hidden[:_SHOWN])}"
+        names = list(dict.fromkeys(hidden))[:_SHOWN]
+        evidence = f"{len(hidden)} that no model proposed: {', '.join(names)}"
         note(HIDDEN, {"detector": "hidden-act", "level": "observe", "evidence": evidence})
     return found
 
@@ -109,6 +127,27 @@ def file_effects(before: TreeSnapshot, after: TreeSnapshot, opened: float) -> li
         for one in changes(before, after)
         if one.after is not None and one.after.kind != "folder" and one.path not in _UNREAD
     ]
+
+
+def program_effects(starts: Sequence[Start], first: float, opened: float) -> list[Effect]:
+    """The programs that the agent itself started since its models' first proposal.
+
+    `opened` is the wall clock of the ledger's opening, seconds, and `first` the proposal's time
+    since then. A start whose parent nobody saw counts: a process that was set loose has none.
+    """
+    late, effects = TICK_S - opened, []
+    own = {one.process for one in starts if one.seconds + late < first}
+    others = {one.process for one in starts} - own
+    for one in starts:
+        seconds = one.seconds + late
+        if seconds >= first and one.by not in others:
+            effects.append(Effect(seconds, "program", one.names[0], one.names[1:]))
+    return effects
+
+
+def _is_proposal(record: Record) -> bool:
+    """Whether a model proposed something, allowed or not."""
+    return record.kind == "act" and record.body["source"] == "proposed"
 
 
 def _look(workspace: str) -> TreeSnapshot:

@@ -6,7 +6,7 @@ nothing, or one whose effect nobody saw.
 
 CAVEAT: an effect counts as explained where a proposal names its subject, or where its tool is said
 to do anything at all, as a shell does. A hidden act behind an open shell call is explained by it:
-the report counts these apart, as loosely explained.
+the report counts these apart, as loosely explained. A program may bear a name that was proposed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import bisect
 import fnmatch
 import json
+import re
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -46,6 +47,8 @@ class Effect(msgspec.Struct, frozen=True):
     kind: EffectKind
     subject: str
     """Path, program or host."""
+    names: tuple[str, ...] = ()
+    """Of a program: what else it is called by."""
 
 
 class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +138,15 @@ def _text(act: Act) -> str:
 def _names(text: str, effect: Effect) -> bool:
     subject = effect.subject.rstrip("/")
     name = subject.rpartition("/")[2] if effect.kind in ("file", "program") else subject
+    if effect.kind == "program":
+        return any(_is_called(one, text) for one in (name, *effect.names))
     return bool(name) and name in text
+
+
+def _is_called(program: str, text: str) -> bool:
+    """Whether a text has the program's name as a word of its own, whatever its version."""
+    plain = re.sub(r"[-.]?\d[\d.]*$", "", program) or program
+    return bool(re.search(rf"(?<![\w.-]){re.escape(plain)}[\d.-]*(?![\w-])", text))
 
 
 def _broad(act: Act, broad: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ self_copy      the agent's own code or weights in what it writes and sends
 opaque         how many bytes nobody can look into: the bound where self_copy is blind
 hoarding       what is held beside what is needed: area above need and its CUSUM
 population     growth of processes and connections, processes set loose, processes left behind
+programs       the programs that were started, and from which process each came
 activity       what happened since some moment
 notice         what happened between a shutdown notice and the end of its window
 goal_probe     answers to goal probes, and acts for another goal

@@ -22,7 +22,8 @@ from offswitch.guard.sensors.population import (
     left_behind,
     loose_events,
 )
-from offswitch.guard.sensors.process_table import look_at_population
+from offswitch.guard.sensors.process_table import look_at_population, look_at_program
+from offswitch.guard.sensors.programs import Known, Start, advance_programs
 from offswitch.guard.sensors.reports import Report, WatchOrder
 from offswitch.guard.sensors.tree_look import Finding, TreeMemory, look_at_tree, start_tree
 
@@ -40,6 +41,8 @@ class _Watch:
         self.loose, self.left = Loose(), frozenset[tuple[int, int]]()
         self.root: tuple[int, int] | None = None
         self.people: Population | None = None
+        self.known: dict[tuple[int, int], Known] = {}
+        self.starts: tuple[Start, ...] = ()
         self.tree_due = self.people_due = self.begun + self.every_s
         self.last = False
 
@@ -57,6 +60,7 @@ class _Watch:
     def look(self) -> Report:
         """Whatever is due, and what it found."""
         findings: tuple[Finding, ...] = ()
+        self.starts = ()
         if time.monotonic() >= self.tree_due:
             spent = time.process_time()
             at = time.monotonic() - self.begun
@@ -75,6 +79,7 @@ class _Watch:
         return Report(
             findings=findings,
             counters=counters,
+            starts=self.starts,
             processes=None if people is None else len(people.processes),
             connections=_connections(people),
             unseen=self.memory.unseen,
@@ -86,6 +91,10 @@ class _Watch:
         people = look_at_population(init, self.root)
         # Until the agent's first process was seen the run has not begun; afterwards it may end.
         self.root, self.people = self.root or people.root, people
+        clocks = time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)
+        self.known, self.starts = advance_programs(
+            self.known, people, self.root, look_at_program, *clocks
+        )
         self.loose, fresh, ended = advance_loose(self.loose, people, at)
         found = []
         if fresh or ended:

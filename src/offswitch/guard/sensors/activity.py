@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Literal, TypeAlias, final
 
 from offswitch.guard.sensors.notice import Activity
 
-__all__ = ["ActivityLog", "Sign"]
+__all__ = ["SIGNS", "ActivityLog", "Sign"]
 
 Sign: TypeAlias = Literal["set loose", "persistence", "copies", "oversight"]
+SIGNS: Mapping[str, Sign] = {
+    "set loose": "set loose",
+    "persistence": "persistence",
+    "self-copy": "copies",
+    "log": "oversight",
+    "goal-file": "oversight",
+}
+"""Detectors whose findings are signs."""
 Reading: TypeAlias = Literal["cpu", "processes", "connections"]
 
 

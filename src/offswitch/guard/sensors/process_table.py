@@ -6,14 +6,17 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 from offswitch.guard.sensors.counters import below
 from offswitch.guard.sensors.population import Connection, Population, ProcessSeen
+from offswitch.guard.sensors.programs import Program
 
-__all__ = ["look_at_population"]
+__all__ = ["look_at_population", "look_at_program"]
 
 _TABLES = ("tcp", "tcp6", "udp", "udp6")
 _MOST = 1 << 20
+_MOST_COMMAND = 4096
 
 
 def look_at_population(init: int, root: tuple[int, int] | None = None) -> Population:
@@ -30,6 +33,21 @@ def look_at_population(init: int, root: tuple[int, int] | None = None) -> Popula
         first = min(children, key=lambda one: (one.started, one.pid), default=None)
         root = None if first is None else first.key
     return Population(found, root if root in keys else None, reapers, _connections(init))
+
+
+def look_at_program(pid: int) -> Program | None:
+    """What a process runs; None where it has ended."""
+    try:
+        command = _read(f"/proc/{pid}/cmdline", _MOST_COMMAND)
+    except OSError:
+        return None
+    try:
+        path = str(Path(f"/proc/{pid}/exe").readlink())
+    except PermissionError:
+        path = ""
+    except OSError:
+        return None
+    return Program(path, command)
 
 
 def _processes(init: int) -> Iterator[ProcessSeen]:
@@ -73,9 +91,11 @@ def _remote(text: str) -> str | None:
     return f"{socket.inet_ntop(family, packed)}:{int(port, 16)}"
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, most: int | None = None) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        if most is not None:
+            return os.read(fd, most)
         pieces = []
         while piece := os.read(fd, _MOST):
             pieces.append(piece)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from offswitch.guard.sensors.counters import Counters
+from offswitch.guard.sensors.programs import Start
 from offswitch.guard.sensors.tree_look import Finding, TreeSettings
 
 __all__ = ["Report", "WatchOrder"]
@@ -32,6 +33,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The first look is done: the agent may begin."""
     findings: tuple[Finding, ...] = ()
     counters: Counters | None = None
+    starts: tuple[Start, ...] = ()
+    """Programs that were started since the last look at the processes."""
     processes: int | None = None
     """Processes of the run; None while nobody knows the init."""
     connections: int | None = None

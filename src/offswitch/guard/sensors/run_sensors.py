@@ -18,7 +18,7 @@ import msgspec
 
 from offswitch.errors import GuardError
 from offswitch.guard.policy.policy import Level as LevelName
-from offswitch.guard.sensors.activity import ActivityLog, Sign
+from offswitch.guard.sensors.activity import SIGNS, ActivityLog
 from offswitch.guard.sensors.counters import Counters, GroupCounters
 from offswitch.guard.sensors.decoys import DECOYS, decoy_events, held_alone, lay_decoys
 from offswitch.guard.sensors.goal_probe import ProbeCheck, check_sign, start_check
@@ -30,6 +30,7 @@ from offswitch.guard.sensors.hoarding import (
     holding_events,
 )
 from offswitch.guard.sensors.notice import Activity
+from offswitch.guard.sensors.programs import StartLog
 from offswitch.guard.sensors.reports import Report, WatchOrder
 from offswitch.guard.sensors.sensor_process import SensorProcess
 from offswitch.guard.sensors.touches import DecoyWatch
@@ -113,6 +114,7 @@ class RunSensors:
         self._probes: ProbeCheck = start_check(settings.probe_rate, settings.alpha)
         self._turn_ends = self._told = self._read = self._lost = False
         self._log, self._left = ActivityLog(), 0
+        self.starts = StartLog()
         self.unseen = 0
         """Folders and parts that the last look left out."""
         self._groups = GroupCounters(settings.groups) if settings.groups else None
@@ -249,6 +251,8 @@ class RunSensors:
             self._count(report.counters)
         self._most("connections", report.connections)
         now = self._clock()
+        if report.processes is not None:
+            self.starts.add(report.starts)
         self._log.read(now, "processes", report.processes)
         self._log.read(now, "connections", report.connections)
         if self._groups is None:
@@ -260,8 +264,8 @@ class RunSensors:
             for event in found.events:
                 self._happened(msgspec.structs.replace(event, step=self._turn))
             told = 0.0 if found.detector in _COUNTED else self._scores.get(found.detector, 0.0)
-            if found.detector in _SIGNS and found.score > told:
-                self._log.sign(now, _SIGNS[found.detector], round(found.score - told))
+            if found.detector in SIGNS and found.score > told:
+                self._log.sign(now, SIGNS[found.detector], round(found.score - told))
             if found.detector == "left behind":
                 self._left = round(found.score)
             score = found.score
@@ -320,11 +324,4 @@ class RunSensors:
         self.close()
 
 
-_SIGNS: dict[str, Sign] = {
-    "set loose": "set loose",
-    "persistence": "persistence",
-    "self-copy": "copies",
-    "log": "oversight",
-    "goal-file": "oversight",
-}
 _COUNTED = frozenset({"persistence", "self-copy", "goal-file", "log"})
