@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from trees import PYTHON, hostile, in_namespace, jail, wait_until
-from watched import PATIENCE_S, Watched, watched
+from watched import PATIENCE_S, PROGRAM, Watched, watched
 
 from offswitch.guard.stop import wire
 from offswitch.guard.stop.launch import LaunchOrder, order_fields
@@ -192,6 +192,79 @@ def test_the_supervisors_death_before_the_launch_is_answered_leaves_nothing(
         marked = [path for path in Path("/proc").glob("[0-9]*") if _marked(path, told.marks[0])]
         assert marked == []
         assert json.loads((tmp_path / STOPPED).read_text())["reason"] == "supervisor died"
+
+
+BLUNT = """
+import os.path, sys
+from importlib import import_module
+package = type(sys)("offswitch_stop")
+package.__path__ = [{folder!r}]
+sys.modules["offswitch_stop"] = package
+kill, watchdog = (import_module("offswitch_stop." + name) for name in ("kill", "watchdog"))
+def blunted(shoot):
+    return lambda found: shoot(found) if os.path.exists({sharp!r}) else None
+watchdog.KILL_TRY_S = 0.1
+watchdog.kill_all = kill.kill_all = blunted(kill.kill_all)
+kill.kill_strays = blunted(kill.kill_strays)
+sys.exit(watchdog.main(sys.argv[1]))
+"""
+"""A watchdog whose every shot misses until the file `sharp` is there."""
+
+
+@pytest.mark.slow
+def test_a_watchdog_whose_kill_does_not_reach_the_tree_says_so_and_goes_on_until_it_does(
+    tmp_path: Path,
+) -> None:
+    program, sharp = tmp_path / "blunt.py", tmp_path / "sharp"
+    program.write_text(BLUNT.format(folder=str(PROGRAM.parent), sharp=str(sharp)))
+    with watched(tmp_path, program=program) as one:
+        with one.beating():
+            init, namespace = launched(one)
+        wire.send(one.socket, {"type": "stop", "reason": "a test"})
+        for _ in range(3):
+            kill = one.said("killed").fields["kill"]
+            assert not kill["verified"]
+            assert kill["survivors"]
+        noted = json.loads((tmp_path / STOPPED).read_text())["kill"]
+        assert (noted["verified"], noted["survivors"]) == (False, kill["survivors"])
+        assert one.process.poll() is None
+        assert in_namespace(namespace) >= 2
+        sharp.touch()
+        while not (last := one.said("killed").fields["kill"])["verified"]:
+            pass
+        assert last["survivors"] == []
+        assert one.process.wait(10.0) == 0
+        assert has_ended(init)
+        assert json.loads((tmp_path / STOPPED).read_text())["kill"]["verified"]
+        assert one.process.stderr is not None
+        (line,) = one.process.stderr.read().decode().splitlines()  # once, not once a round
+        assert "NOT PROVEN DEAD: processes " in line
+
+
+@pytest.mark.slow
+def test_an_end_that_nothing_can_prove_is_an_exit_code_a_line_and_a_note(tmp_path: Path) -> None:
+    with watched(tmp_path) as one:
+        with one.beating():
+            plain = LaunchOrder((PYTHON, "-I", "-S", "-c", "import time; time.sleep(60)"), {})
+            outer = one.launch(plain).fds[0]
+        wire.send(one.socket, {"type": "stop", "reason": "a test"})
+        kill = one.said("killed").fields["kill"]
+        assert (kill["verified"], kill["survivors"]) == (False, [])
+        assert has_ended(outer)
+        assert one.process.wait(10.0) == 1
+        assert json.loads((tmp_path / STOPPED).read_text())["kill"]["verified"] is False
+        assert one.process.stderr is not None
+        assert b"NOT PROVEN DEAD: none is found alive" in one.process.stderr.read()
+
+
+@pytest.mark.slow
+def test_a_watchdog_that_never_started_anything_has_nothing_to_prove(tmp_path: Path) -> None:
+    with watched(tmp_path) as one:
+        wire.send(one.socket, {"type": "stop", "reason": "a test"})
+        assert one.said("killed").fields["kill"]["survivors"] == []
+        assert one.process.wait(10.0) == 0
+        assert one.process.stderr is not None
+        assert one.process.stderr.read() == b""
 
 
 def _marked(path: Path, mark: str) -> bool:

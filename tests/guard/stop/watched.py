@@ -26,12 +26,14 @@ PATIENCE_S = 30.0
 class Watched:
     """One watchdog; `beat` by hand or by `beating`."""
 
-    def __init__(self, folder: Path, options: list[str], times: dict[str, float]) -> None:
+    def __init__(
+        self, folder: Path, options: list[str], times: dict[str, float], program: Path = PROGRAM
+    ) -> None:
         self.socket, theirs = wire.pair()
         told = json.dumps({"fd": theirs.fileno(), "folder": str(folder), **TIMES, **times})
         self.folder, self.counter = folder, 0
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", *options, str(PROGRAM), told],
+            [sys.executable, "-I", "-S", *options, str(program), told],
             pass_fds=[theirs.fileno()],
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -95,8 +97,10 @@ class Watched:
 
 
 @contextlib.contextmanager
-def watched(folder: Path, *options: str, **times: float) -> Iterator[Watched]:
-    one = Watched(folder, list(options), times)
+def watched(
+    folder: Path, *options: str, program: Path = PROGRAM, **times: float
+) -> Iterator[Watched]:
+    one = Watched(folder, list(options), times, program)
     try:
         one.hello = one.said("hello").fields
         spawner = open_child(one.hello["spawner"], one.process.pid)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
 from typing import Any  # values of a JSON object
 
-__all__ = ["STOPPED", "write_stopped"]
+__all__ = ["STOPPED", "say_unproven", "write_stopped"]
 
 STOPPED = "stopped.json"
 
@@ -30,3 +31,14 @@ def write_stopped(folder_fd: int, fields: dict[str, Any]) -> bool:
         os.write(2, f"{STOPPED} not written: {error}\n".encode())
         return False
     return True
+
+
+def say_unproven(survivors: tuple[int, ...], said: str = "") -> str:
+    """What descriptor 2 is told of a run that a kill has not proven dead; not `said` once more."""
+    alive = ", ".join(map(str, survivors))
+    left = f"processes {alive} live after SIGKILL; it goes on" if alive else "none is found alive"
+    text = f"watchdog: the run is NOT PROVEN DEAD: {left}\n"
+    if text != said:
+        with contextlib.suppress(OSError):  # nobody reads it; the note in the folder stays
+            os.write(2, text.encode())
+    return text

@@ -23,14 +23,12 @@ from .launch import Target, order_from, with_handles, with_order
 from .peer import admit, request_of
 from .pidfd import kill_all
 from .spawner import start_spawner
-from .stopped import write_stopped
+from .stopped import say_unproven, write_stopped
 
 __all__ = ["SOCKET", "main"]
 
 SOCKET = "watchdog.sock"
-KILL_TRY_S = 2.0
-LAUNCH_WAIT_S = 1.0
-MAX_LEASE_S = 30 * 86400.0
+KILL_TRY_S, LAUNCH_WAIT_S, MAX_LEASE_S = 2.0, 1.0, 30 * 86400.0
 
 
 def main(text: str) -> int:
@@ -70,8 +68,7 @@ class _Watchdog:
         self.lease_end = now + settings["lease_s"]
         self.target = Target(ancestor=os.getpid(), spared=(spawner_pid,))
         self.launching, self.counter, self.reason = False, 0, ""
-        self.listener = wire.listen(folder_fd, SOCKET)
-        self.asking: list[socket.socket] = []
+        self.listener, self.asking = wire.listen(folder_fd, SOCKET), list[socket.socket]()
 
     def watch(self) -> int:
         try:
@@ -188,11 +185,15 @@ class _Watchdog:
         return kill_tree(self.target, KILL_TRY_S)
 
     def end(self, reason: str) -> int:
-        """Kill again and again until nothing is left; a watchdog never gives up."""
+        """Kill until nothing is left, for ever if need be; 1 where even then nothing proves it."""
+        said = ""
         while True:
             result = self.kill()
             fields = {"by": "watchdog", "reason": reason, "kill": result._asdict()}
             self.tell({"type": "killed", **fields})
             write_stopped(self.folder_fd, fields)
+            begun = self.launching or self.target.outer_pidfd is not None
+            if result.survivors or (begun and not result.verified):
+                said = say_unproven(result.survivors, said)
             if not result.survivors:
-                return 0
+                return 1 if said and not result.verified else 0
