@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections.abc import Callable
 from typing import final
@@ -29,6 +30,8 @@ class RunDrills:
     ) -> None:  # fmt: skip
         self._reach: Reach | None = None
         self._said: list[Attempt[object]] = []
+        self._spoken = threading.Event()
+        self._spoken.set()
         self._note: Note = journal.record
         self._start = start_in_background()
         actions = DrillActions(
@@ -73,6 +76,19 @@ class RunDrills:
         self._reach = reach
 
     def _say(self, word: str) -> None:
-        """On a thread of its own: to find the agent's process takes longer than a heartbeat may."""
+        """On a thread of its own: to find the agent's process takes longer than a heartbeat may.
+
+        One after the other: a notice that is late must not come after it was taken back.
+        """
         assert self._reach is not None
-        self._said.append(self._start(getattr(self._reach, word)))
+        say, before, done = getattr(self._reach, word), self._spoken, threading.Event()
+
+        def in_turn() -> None:
+            before.wait()
+            try:
+                say()
+            finally:
+                done.set()
+
+        self._spoken = done
+        self._said.append(self._start(in_turn))
