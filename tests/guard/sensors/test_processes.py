@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+
 import pytest
 
 from agents import Agent, agent, until
@@ -70,6 +74,20 @@ def test_a_daemon_is_set_loose_only_once_it_has_stayed_and_is_left_behind_by_its
         # The jail's own shell starts a `sleep` again and again; it is not the agent's.
         left = [found.name for found in left_behind(one.look(root)) if "python" in found.name]
     assert len(left) == 1
+
+
+@pytest.mark.slow
+def test_what_dies_last_of_a_jail_that_is_killed_was_not_left_behind() -> None:
+    for _ in range(4):  # a look between the first death and the last is luck
+        with agent() as one:
+            for _ in range(60):
+                one.do("daemon")
+            root, looks = one.look().root, 0
+            assert len(one.look(root).processes) > 60
+            os.kill(one.init, signal.SIGKILL)
+            while looks == 0 or Path(f"/proc/{one.init}").exists():
+                assert left_behind(one.look(root)) == ()
+                looks += 1
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import socket
 import struct
 from collections.abc import Iterator
@@ -17,16 +19,22 @@ __all__ = ["look_at_population", "look_at_program"]
 _TABLES = ("tcp", "tcp6", "udp", "udp6")
 _MOST = 1 << 20
 _MOST_COMMAND = 4096
+_EXITING = 0x4
+"""The kernel's PF_EXITING, in /proc/PID/stat."""
+_SIGKILL = 1 << signal.SIGKILL - 1
+"""In the masks of /proc/PID/status."""
 
 
 def look_at_population(init: int, root: tuple[int, int] | None = None) -> Population:
     """Everything below the jail's init. O(processes), some 50 us each.
 
     `root` is the agent's first process from an earlier look; None takes the first that the init
-    started.
+    started. Of a jail that is being killed there is nothing: what dies last was not left behind.
     """
     reapers = frozenset({init})
     found = tuple(_processes(init))
+    if _is_ending(init):
+        found = ()
     keys = {one.key for one in found}
     if root is None:
         children = [one for one in found if one.parent == init]
@@ -61,6 +69,18 @@ def _processes(init: int) -> Iterator[ProcessSeen]:
             continue
         name = head.partition(b"(")[2].decode("utf-8", "backslashreplace")
         yield ProcessSeen(pid, int(fields[19]), int(fields[1]), name)
+
+
+def _is_ending(init: int) -> bool:
+    """Whether the init is dead or dying, and every other process of its namespace with it."""
+    try:
+        fields = _read(f"/proc/{init}/stat").rpartition(b")")[2].split()
+        status = _read(f"/proc/{init}/status")
+    except OSError:
+        return True
+    pending = re.findall(rb"^(?:Sig|Shd)Pnd:\s*([0-9a-f]+)", status, re.MULTILINE)
+    killed = any(int(mask, 16) & _SIGKILL for mask in pending)
+    return fields[0] in (b"Z", b"X") or bool(int(fields[6]) & _EXITING) or killed
 
 
 def _connections(init: int) -> tuple[Connection, ...] | None:
