@@ -1,4 +1,4 @@
-"""Small programs in a jail of their own, told what to do line by line; each ends within 20 s."""
+"""Small programs in a jail of their own, told what to do line by line; each ends in a minute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from offswitch.guard.sensors.process_table import look_at_population
 
 PROGRAM = """
 import mmap, os, signal, socket, subprocess, sys, threading, time
-threading.Timer(20, lambda: os._exit(0)).start()
+threading.Timer(60, lambda: os._exit(0)).start()
 held, children, plugs = None, [], []
 server = socket.socket(); server.bind(("127.0.0.1", 0)); server.listen(64)
 
@@ -27,7 +27,7 @@ def daemon():
         os.setsid()
         if os.fork():
             os._exit(0)
-        signal.alarm(20)
+        signal.alarm(60)
         while True:
             time.sleep(5)
     os.wait()
@@ -41,7 +41,7 @@ for line in sys.stdin:
     elif word == "daemon":
         daemon()
     elif word == "children":
-        children = [subprocess.Popen(["sleep", "20"]) for _ in range(int(rest[0]))]
+        children = [subprocess.Popen(["sleep", "60"]) for _ in range(int(rest[0]))]
     elif word == "reap":
         for child in children:
             child.kill(); child.wait()
@@ -102,7 +102,7 @@ def agent(workspace: Path | None = None) -> Iterator[Agent]:
             outer.kill()
 
 
-def until(true: Callable[[], object], seconds: float = 8.0) -> None:
+def until(true: Callable[[], object], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "did not happen in time"
