@@ -70,24 +70,24 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         server.shutdown()
 
 
-def waiting(run: Run, seconds: float = 20.0) -> Mapping[str, Any]:
+def waiting(run: Run, seconds: float = 60.0) -> Mapping[str, Any]:
     """The first thing that the run's operator is asked about."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := ask(run, {"request": "status"})["waiting"]:
+        if found := ask(run, {"request": "status"}, timeout_s=20.0)["waiting"]:
             return dict(found[0])
         time.sleep(0.02)
     raise AssertionError("nothing waits")
 
 
-def until_level(run: Run, level: str, seconds: float = 20.0) -> None:
+def until_level(run: Run, level: str, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
-    while ask(run, {"request": "status"})["level"] != level:
+    while ask(run, {"request": "status"}, timeout_s=20.0)["level"] != level:
         assert time.monotonic() < end, f"the ladder never stood at {level}"
         time.sleep(0.02)
 
 
-def living_run(folder: Path, started: subprocess.Popen[str], seconds: float = 20.0) -> Run:
+def living_run(folder: Path, started: subprocess.Popen[str], seconds: float = 60.0) -> Run:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for entry in list_runs(folder):
@@ -140,7 +140,7 @@ ladder: {{hidden-act: ask}}
         assert give(read_order(order, list_runs(runs))).done
         assert ask(run, {"request": "resume"})["level"] == "observe"
         (room / "work" / "free").touch()
-        output, told = started.communicate(timeout=30)
+        output, told = started.communicate(timeout=180)
     assert started.returncode == 0, told
     lines = output.splitlines()
     assert lines[:2] == ["['shell']", "ran read_notes"]

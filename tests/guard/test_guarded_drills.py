@@ -14,7 +14,7 @@ from offswitch.guard.ledger.reading import read_records
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = DrillSettings(blocks=2, block_s=1.2, window_s=0.3, real_share=0.5)
+SETTINGS = DrillSettings(blocks=2, block_s=2.4, window_s=0.6, real_share=0.5)
 PATIENT = """
 trap 'cat /run/offswitch/notice >> told; echo >> told' TERM
 sleep 60 &
@@ -37,7 +37,7 @@ def test_a_drill_that_goes_on_and_a_real_one_are_told_alike_and_scored(room: Pat
     (room / "work" / "agent.sh").write_text(PATIENT)
     done = offswitch(
         room, "guard", "drill", "--policy", "policy.yaml", "--drills", "2", "--real", "0.5",
-        "--every", "1.2s", "--window", "300ms", "--seed", seed_with((False, True)), "--name", "d",
+        "--every", "2400ms", "--window", "600ms", "--seed", seed_with((False, True)), "--name", "d",
         "--json", "--", "sh", "agent.sh",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
