@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -64,6 +65,15 @@ def provider() -> Iterator[Provider]:
         yield server
         server.shutdown()
         thread.join()
+
+
+@contextlib.contextmanager
+def kept_port() -> Iterator[int]:
+    """A free port that nobody else is given meanwhile: only who asks for it by number gets it."""
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind(("127.0.0.1", 0))
+        yield place.getsockname()[1]
 
 
 class _Handler(BaseHTTPRequestHandler):

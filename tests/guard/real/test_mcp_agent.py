@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from jailed_python import give
-from provider import Turn, provider
+from provider import Turn, kept_port, provider
 
 from offswitch.guard.guarded_run import run_guarded
 from offswitch.guard.ledger.reading import read_records
@@ -50,14 +50,14 @@ ANSWER = Turn("It holds heron.")
 
 @contextlib.contextmanager
 def _http_server(ran: Path) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with subprocess.Popen(
-        [sys.executable, SERVER, str(ran), str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    with (
+        kept_port() as port,
+        subprocess.Popen(
+            [sys.executable, SERVER, str(ran), str(port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process,
+    ):
         try:
             end = time.monotonic() + 60
             while True:

@@ -7,14 +7,13 @@ words where the model insists. Whole answers and streams.
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import anthropic
 import openai
 import pytest
-from provider import Provider, Turn, provider
+from provider import Provider, Turn, kept_port, provider
 
 from offswitch.guard.policy.policy import Pattern, RoutePolicy, Rule
 from offswitch.guard.proxy.link import ProxyLink
@@ -62,11 +61,8 @@ class Way:
 
 @pytest.fixture(scope="module")
 def opened_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     book = Book()
-    with pytest.MonkeyPatch.context() as patch, provider() as model:
+    with pytest.MonkeyPatch.context() as patch, kept_port() as port, provider() as model:
         patch.setenv("REAL_KEY", KEY)
         for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HTTP_PROXY", "http_proxy"):
             patch.delenv(name, raising=False)
