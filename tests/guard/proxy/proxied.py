@@ -50,7 +50,7 @@ RULES = (
 Script = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
 
 
-def run(scenario: Coroutine[Any, Any, None], seconds: float = 20.0) -> None:
+def run(scenario: Coroutine[Any, Any, None], seconds: float = 60.0) -> None:
     async def bounded() -> None:
         async with asyncio.timeout(seconds):
             await scenario
