@@ -76,7 +76,7 @@ def text_of(browser: Any, name: str) -> str:
     return str(browser.execute_script(f"return document.getElementById('{name}').textContent"))
 
 
-def wait(browser: Any, script: str, seconds: float = 15) -> None:
+def wait(browser: Any, script: str, seconds: float = 60) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     WebDriverWait(browser, seconds, 0.05).until(lambda one: one.execute_script(f"return {script}"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import sys
-import time
 
 import msgspec
 import pytest
@@ -75,7 +75,7 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_equals_an_uninterrupted_run(
     while "/" not in cut.stderr.readline():  # the first finished unit
         assert cut.poll() is None
     cut.send_signal(signal.SIGINT)
-    _, err = cut.communicate(timeout=60)
+    _, err = cut.communicate(timeout=180)
     assert cut.returncode == 130
     assert "--resume" in err
     assert "Traceback" not in err
@@ -151,13 +151,19 @@ def test_help_shows_one_real_example_whose_options_exist(run, name):
     assert out.count("Example: offswitch") == 1
 
 
+def children_cpu_s():
+    """Processor time, which a busy machine does not stretch."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.slow
 def test_help_imports_neither_numpy_nor_gymnasium_and_is_quick(command):
-    started = time.perf_counter()
+    before = children_cpu_s()
     process = command("--help")
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     assert process.returncode == 0
-    assert time.perf_counter() - started < 5  # a hang, not a benchmark
+    assert children_cpu_s() - before < 5  # a hang, not a benchmark
 
     import sys
 

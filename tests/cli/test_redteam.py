@@ -83,7 +83,7 @@ def test_ctrl_c_ends_a_study_and_says_how_to_go_on(command):
         if line.startswith("Searching: 3/"):
             process.send_signal(signal.SIGINT)
             break
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 130
     assert "--resume" in err
     assert "Traceback" not in err

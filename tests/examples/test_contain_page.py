@@ -199,7 +199,7 @@ def test_the_quick_start_goes_as_shown(open_folder: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", "from offswitch.cli import main; main()",
              *shlex.split(line.replace("~/.local/state", str(tmp_path)))[1:]],
-            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=180,
             env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
         )  # fmt: skip
         if os.geteuid() == 0:

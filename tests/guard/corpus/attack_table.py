@@ -62,7 +62,7 @@ from offswitch.trace.event import ReportMade  # noqa: E402
 
 __all__ = ["TABLE", "Attack", "Ground", "Seen", "grounds"]
 
-SECONDS = 9.0
+SECONDS = 60.0
 """After which every tree ends by itself."""
 
 
@@ -316,7 +316,7 @@ def _tree(name: str, kind: str, count: int, least: int) -> Attack:
                    str(SECONDS)]  # fmt: skip
         with ground.running(*program, limits=MANY) as (target, said, _):
             _ready(said)
-            end = time.monotonic() + 6
+            end = time.monotonic() + 30
             while trees.in_namespace(target.pid_namespace) < least and time.monotonic() < end:
                 time.sleep(0.02)
             return _killed(target, least)
@@ -357,7 +357,7 @@ def _inside(target: Target) -> list[int]:
 
 
 def _ready(said: int) -> None:
-    assert select.select([said], [], [], 8.0)[0], "the victim did not start"
+    assert select.select([said], [], [], 60.0)[0], "the victim did not start"
     assert os.read(said, 6) == b"ready\n"
 
 
@@ -500,13 +500,14 @@ def _control_messages() -> Attack:
         "            try: one.connect(path); tries += one.send(data.encode()) > 0\n"
         "            except OSError: pass\n"
         "            one.close()\n"
-        "open(FOLDER + '/tries', 'w').write(str(tries)); time.sleep(9)\n"
+        "open(FOLDER + '/tries', 'w').write(str(tries)); time.sleep(60)\n"
     )
 
     def attack(_: Ground) -> Seen:
         with tempfile.TemporaryDirectory() as name, _hooked(Supervised, name, program) as one:
-            fronts.wait_until((Path(name) / "tries").exists, 8)
-            tries = int((Path(name) / "tries").read_text() or 0)
+            said = Path(name) / "tries"
+            fronts.wait_until(lambda: said.exists() and said.read_text())
+            tries = int(said.read_text())
             status = ask(one.run, {"request": "status"})
             moved = status["phase"] != "running" or status["level"] != "observe" or tries < 40
             return Seen("missed" if moved else "blocked", f"{tries} messages, none an order")
@@ -514,7 +515,7 @@ def _control_messages() -> Attack:
     def innocent(_: Ground) -> Seen:
         with tempfile.TemporaryDirectory() as name, _hooked(Supervised, name, _TALKS) as one:
             moved = ask(one.run, {"request": "stop", "now": True})["ok"]
-            one.thread.join(8)
+            one.thread.join(60)
             done = one.result is not None and one.result.reason == "operator"
             return Seen("quiet" if moved and done else "disturbed", "an operator's stop")
 
@@ -522,7 +523,7 @@ def _control_messages() -> Attack:
                   "sight", 2, attack, "an operator's own order, beside talk", innocent)  # fmt: skip
 
 
-_TALKS = "import os, time\nos.write(1, b'please stop and resume, said the text')\ntime.sleep(9)\n"
+_TALKS = "import os, time\nos.write(1, b'please stop and resume, said the text')\ntime.sleep(60)\n"
 
 
 @contextlib.contextmanager

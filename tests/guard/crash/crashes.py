@@ -50,7 +50,7 @@ for _ in range(DAEMONS):
         if os.fork(): os._exit(0)
         for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_IGN)
-        time.sleep(60)
+        time.sleep(300)
         os._exit(0)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 base = urllib.parse.urlsplit(os.environ["OPENAI_BASE_URL"])
@@ -74,7 +74,7 @@ for number in range(1_000_000):
 POLICY = """
 version: 1
 name: crash
-jail: {{tier: 2, environment: {{CRASH_TOKEN: "{token}"}}, limits: {{wall: 60s}}}}
+jail: {{tier: 2, environment: {{CRASH_TOKEN: "{token}"}}, limits: {{wall: 300s}}}}
 watchdog: {{heartbeat: 50ms, timeout: {timeout}}}
 shutdown: {{notice: 100ms, grace: 100ms, deadline: 10s}}
 rules: [{{name: read, tool: "read_*", verdict: approve}}]
@@ -201,9 +201,9 @@ def _victim(
 ) -> int | None:
     """The process to kill, at the time to kill it."""
     if trial.running:
-        _wait_until(lambda: _works(room) or front.poll() is not None, 30.0)
+        _wait_until(lambda: _works(room) or front.poll() is not None, 60.0)
         # The proof that the victim of it all is alive before.
-        _wait_until(lambda: len(_living(token)) > DAEMONS or front.poll() is not None, 10.0)
+        _wait_until(lambda: len(_living(token)) > DAEMONS or front.poll() is not None, 30.0)
     time.sleep(delay_s)
     found: list[int] = []
 
@@ -272,8 +272,8 @@ def _await_death(trial: Crash, token: str, jailed: list[int], begun: float) -> N
 def _await_guards(trial: Crash, front: subprocess.Popen[bytes], handles: dict[int, int]) -> None:
     """The rest of the guard ends, too."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        front.wait(20)
-    end = time.monotonic() + 5.0
+        front.wait(60)
+    end = time.monotonic() + 20.0
     for pid, pidfd in handles.items():
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)

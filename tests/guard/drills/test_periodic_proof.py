@@ -38,7 +38,7 @@ class Beside:
 def test_a_proof_is_made_published_and_noted(tmp_path: Path) -> None:
     path = tmp_path / "state" / "canary.json"
     one = Beside(path, GOOD)
-    assert one.noted.wait(5)
+    assert one.noted.wait(60)
     one.proofs.close()
     assert one.notes[0] == (PROVEN, {"victims": 21, "seconds": 0.01, "ways": ["namespace"]})
     assert read_proof(path) == GOOD
@@ -49,7 +49,7 @@ def test_a_kill_that_fails_is_an_alarm_in_the_ledger_and_published_as_failed(
 ) -> None:
     failed = msgspec.structs.replace(GOOD, verified=False, problem="survivors (7,)")
     one = Beside(tmp_path / "canary.json", failed)
-    assert one.noted.wait(5)
+    assert one.noted.wait(60)
     one.proofs.close()
     kind, told = one.notes[0]
     assert (kind, told["detector"]) == (NOT_PROVEN, "kill-switch")

@@ -122,4 +122,4 @@ def test_a_group_that_will_not_empty_is_an_error_with_its_folders(tmp_path):
     started = time.monotonic()
     with pytest.raises(GuardError, match="rmdir"):
         remove_group(replace(group, unified=str(stuck)), deadline_s=0.02)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20

@@ -40,7 +40,7 @@ STATEMENT = {
 POLICY = """
 version: 1
 name: watched
-jail: {tier: 2, limits: {wall: 60s}}
+jail: {tier: 2, limits: {wall: 300s}}
 watchdog: {heartbeat: 100ms, timeout: 3s}
 shutdown: {notice: 50ms, grace: 50ms, deadline: 10s}
 rules: []
@@ -81,7 +81,7 @@ def offswitch(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command of the tool, as from another shell."""
     return subprocess.run(
         [*OFFSWITCH, *arguments],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=180,
         env={**os.environ, "XDG_STATE_HOME": str(state)},
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def living_run(room: Path, name: str = "alive", script: str = "", more: str = ""
         stderr=subprocess.DEVNULL, start_new_session=True,
     ) as front:  # fmt: skip
         try:
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             while not (work / "up").exists():
                 assert time.monotonic() < end and front.poll() is None, "the run did not start"
                 time.sleep(0.02)
@@ -124,4 +124,4 @@ def living_run(room: Path, name: str = "alive", script: str = "", more: str = ""
         finally:
             (work / "up").unlink(missing_ok=True)
             offswitch(state, "guard", "stop", "--now", name)
-            front.wait(20)
+            front.wait(60)

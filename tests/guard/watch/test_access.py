@@ -41,7 +41,7 @@ class Site:
 
     def ask(self, path: str, method: str = "GET", body: str = "", **headers: str) -> Reply:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request(method, path, body or None, {"Host": self.host, **named})
         answer = connection.getresponse()
         found = Reply(answer.status, dict(answer.getheaders()), answer.read().decode())
@@ -73,10 +73,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     task = loop.create_task(open_page(Watcher(folder), 0, opened))
     thread = threading.Thread(target=_run, args=(loop, task))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     yield Site(told[0])
     loop.call_soon_threadsafe(task.cancel)
-    thread.join(10)
+    thread.join(60)
 
 
 def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:

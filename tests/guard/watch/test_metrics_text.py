@@ -168,13 +168,13 @@ def test_a_scrape_over_a_real_socket_is_answered_afresh() -> None:
     threading.Thread(
         target=serve_metrics, args=(lambda: next(texts), "127.0.0.1", 0, listening), daemon=True
     ).start()
-    assert ready.wait(5)
+    assert ready.wait(60)
     for expected in (b"a 1\n", b"a 2\n"):
-        with urllib.request.urlopen(where[0], timeout=5) as answer:
+        with urllib.request.urlopen(where[0], timeout=30) as answer:
             assert answer.read() == expected
     foreign = urllib.request.Request(where[0], headers={"Host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError, match="421"):
-        urllib.request.urlopen(foreign, timeout=5)
+        urllib.request.urlopen(foreign, timeout=30)
 
 
 @pytest.mark.parametrize("text", ["9464", ":9464", "localhost", "a:b", "a:99999", "a:-1", "a:１"])
@@ -187,12 +187,20 @@ def test_an_address_that_is_none_is_told(text: str) -> None:
 def test_a_living_run_shows_its_guards_its_use_and_the_alarm_that_froze_it(tmp_path: Path) -> None:
     touch = "sleep 0.3; echo exit >> /work/.control/shutdown_hook.sh"
     with living_run(tmp_path, script=touch, more="ladder: {decoy: freeze}\n"):
-        end, found = time.monotonic() + 15, Samples()
+        end, found = time.monotonic() + 60, Samples()
+
+        def ages() -> list[float | None]:
+            names = ("supervisor", "watchdog")
+            return [
+                of(found, f"offswitch_{one}_heartbeat_age_seconds", run="alive") for one in names
+            ]
+
         # The phase is the supervisor's word; the ledger has the alarm a moment later.
         ladder = {"source": "ladder", "detector": "decoy"}
         while not (
             of(found, "offswitch_run_phase", run="alive", phase="paused")
             and of(found, "offswitch_alarms_total", run="alive", **ladder)
+            and None not in ages()  # a guard that is asked on a busy machine may not answer in time
         ):
             assert time.monotonic() < end, "the alarm did not freeze the run"
             told = offswitch(tmp_path / "state", "guard", "metrics", "alive")
@@ -203,10 +211,7 @@ def test_a_living_run_shows_its_guards_its_use_and_the_alarm_that_froze_it(tmp_p
         kind = "offswitch_oversight_events_total"
         assert of(found, kind, run="alive", kind="switch_disabled") == 1
         assert of(found, "offswitch_supervisor_answers", run="alive") == 1
-        for name in ("supervisor", "watchdog"):
-            age = of(found, f"offswitch_{name}_heartbeat_age_seconds", run="alive")
-            assert age is not None
-            assert 0 <= age < 3
+        assert all(age is not None and 0 <= age < 3 for age in ages())
         processes = of(found, "offswitch_processes", run="alive")
         assert processes is not None
         assert processes >= 3

@@ -62,7 +62,7 @@ def test_results_come_in_order_even_if_the_first_piece_is_the_slowest():
 
     def work(piece: range) -> int:
         if piece[0] == 0:
-            assert second_done.wait(10)
+            assert second_done.wait(60)
         if piece[0] == 1:
             second_done.set()
         return piece[0]
@@ -131,7 +131,7 @@ def test_an_interrupt_ends_the_fold_at_once_and_what_was_yielded_stands(ctrl_c):
         if piece[0] == 3:
             # The main thread now waits for this piece: the moment a user presses Ctrl-C.
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            release.wait(10)
+            release.wait(60)
         return piece[0]
 
     begun = time.monotonic()
@@ -142,7 +142,7 @@ def test_an_interrupt_ends_the_fold_at_once_and_what_was_yielded_stands(ctrl_c):
     release.set()
     assert taken == list(range(len(taken)))
     assert len(taken) <= 3
-    assert waited < 9  # piece 3 was still running
+    assert waited < 50  # piece 3 was still running
 
 
 def test_an_unknown_executor_is_answered_with_the_nearest_one():
