@@ -55,7 +55,7 @@ __all__ = ["supervise"]
 LAST_KILL_S = 2.0
 FREEZE_S = 1.0
 WATCHDOG_END_S = 2.0
-EXIT_CODE_S = 0.5
+EXIT_CODE_S = 2.0
 """How long the spawner may take to say with which code the program ended."""
 
 

@@ -14,8 +14,8 @@ from .probes import FAMILIES
 
 __all__ = ["run"]
 
-_PATIENCE = 3
-"""Seconds for all probes; then the kernel ends the child."""
+_PATIENCE = 20
+"""Seconds for all probes, which take some hundredths of one; then the kernel ends the child."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
