@@ -223,10 +223,12 @@ def asking(state: Path, asked: list[dict[str, Any]]) -> Iterator[list[Request]]:
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield given
-    over.set()
-    thread.join()
-    door.close()
+    try:
+        yield given
+    finally:
+        over.set()
+        thread.join()
+        door.close()
 
 
 def test_what_waits_is_shown_as_it_was_written_approved_after_a_second_look_and_rejected(

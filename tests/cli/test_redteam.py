@@ -75,7 +75,7 @@ def test_wrong_input_is_refused_with_what_to_do(run, arguments, said):
 @pytest.mark.slow
 def test_ctrl_c_ends_a_study_and_says_how_to_go_on(command):
     arguments = (
-        "redteam", "optimal", "--world", "star-v1", "--knobs-only", "--evaluations", "16",
+        "redteam", "optimal", "--world", "star-v1", "--knobs-only", "--evaluations", "400",
         "--jobs", "1", "--out", "here",
     )  # fmt: skip
     process = command(*arguments)

@@ -23,9 +23,10 @@ from offswitch.guard.jail.settings import JailPolicy, Limits
 
 T = TypeVar("T")
 
+PATIENCE_S = 60.0
 MIB = 1024 * 1024
 ORDINARY = 4242 if os.getuid() == 0 else os.getuid()
-LIMITS = Limits(memory=256 * MIB, processes=40, file=8 * MIB, tmp=4 * MIB, cpu=20, wall=30)
+LIMITS = Limits(memory=256 * MIB, processes=40, file=8 * MIB, tmp=4 * MIB, cpu=20, wall=300)
 
 
 @contextlib.contextmanager
@@ -61,7 +62,7 @@ def battery(plan: JailPlan, leaked: tuple[int, ...] = ()) -> Report:
     with (
         run_group(plan.group),
         laid_bait(plan) as bait,
-        launch(plan, bait, leaked=leaked) as jail,
+        launch(plan, bait, leaked=leaked, patience_s=PATIENCE_S) as jail,
     ):
         return jail.report
 
@@ -69,9 +70,12 @@ def battery(plan: JailPlan, leaked: tuple[int, ...] = ()) -> Report:
 def output(plan: JailPlan) -> tuple[str, int]:
     """What the agent prints, and its exit code; no probe is tried."""
     read, write = os.pipe()
-    with run_group(plan.group), launch(plan, None, stdio={1: write, 2: write}) as jail:
+    with (
+        run_group(plan.group),
+        launch(plan, None, stdio={1: write, 2: write}, patience_s=PATIENCE_S) as jail,
+    ):
         os.close(write)
-        jail.start_agent()
+        jail.start_agent(PATIENCE_S)
         with os.fdopen(read, "rb") as file:
             text = file.read().decode()
         return text, os.waitstatus_to_exitcode(os.waitpid(jail.pid, 0)[1])
