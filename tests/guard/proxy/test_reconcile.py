@@ -125,6 +125,8 @@ def test_a_program_that_the_agent_starts_after_a_proposal_is_an_effect_and_its_o
         ("python3 run.py", ("python3.11",), True),
         ("python3.11 run.py", ("python3.11",), True),
         ("/usr/bin/gcc-12 a.c", ("x86_64-linux-gnu-gcc-12", "gcc"), True),
+        ("cd src\ngit status.", ("git",), True),
+        ("g++ a.cc", ("g++",), True),
         ("look at the target", ("rg",), False),
         ("digit", ("git",), False),
         ("my-git-notes", ("git",), False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import pytest
 
 from agents import agent
@@ -122,12 +123,13 @@ def test_a_start_has_its_processs_time_and_every_name_it_goes_by(run: Run) -> No
     tick = programs._TICK
     run.process(11, 10, SHELL, "build.sh")
     run.process(12, 10, Program("", b""), "\n")
-    run.process(13, 10, Program("/tmp/x (deleted)", b"/a/\xff"), "y")
+    run.process(13, 10, Program("/tmp/\udcfe (deleted)", b"/a/\xff"), "y")
     first, second, third = run.starts()
     assert first.names == ("dash", "sh", "build.sh")
     assert first.seconds == pytest.approx(1000.0 + (100 + 110) / tick)
     assert second.names == ("\n",)
-    assert third.names == ("x", "\\xff", "y")
+    assert third.names == ("\\udcfe", "\\xff", "y")
+    assert msgspec.json.encode(third), "a name that is no text ends no sensor"
 
 
 def test_starts_beyond_the_bound_are_counted_and_none_is_told_before_anybody_looked(

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import bisect
 import fnmatch
+import functools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -68,6 +69,17 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     """Effects explained only by a tool that may do anything."""
 
 
+class _Said:
+    """What an act says."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @functools.cached_property
+    def words(self) -> frozenset[str]:
+        return _words_of(self.text)
+
+
 def reconcile(
     proposed: Sequence[Timed],
     executed: Sequence[Timed],
@@ -86,13 +98,14 @@ def reconcile(
     hidden, used = _matched(proposed, sorted(executed, key=lambda one: one.seconds))
     explaining = sorted([*proposed, *executed], key=lambda one: one.seconds)
     times = [one.seconds for one in explaining]
-    texts = [_text(one.act) for one in explaining]
+    said = [_Said(_text(one.act)) for one in explaining]
     named: set[int] = set()
     loosely, unexplained = 0, []
     for effect in effects:
         first = bisect.bisect_left(times, effect.seconds - window_s)
         last = bisect.bisect_right(times, effect.seconds)
-        naming = [i for i in range(first, last) if _names(texts[i], effect)]
+        names = _naming(effect)
+        naming = [i for i in range(first, last) if names(said[i])]
         named.update(naming)
         if naming:
             continue
@@ -135,18 +148,21 @@ def _text(act: Act) -> str:
     return f"{act.tool} {act.host} {act.path} {json.dumps(act.arguments, ensure_ascii=False)}"
 
 
-def _names(text: str, effect: Effect) -> bool:
+def _naming(effect: Effect) -> Callable[[_Said], bool]:
+    """Says whether an act names the effect's subject."""
     subject = effect.subject.rstrip("/")
     name = subject.rpartition("/")[2] if effect.kind in ("file", "program") else subject
     if effect.kind == "program":
-        return any(_is_called(one, text) for one in (name, *effect.names))
-    return bool(name) and name in text
+        called = [words for one in (name, *effect.names) if (words := _words_of(one))]
+        return lambda said: any(words <= said.words for words in called)
+    return lambda said: bool(name) and name in said.text
 
 
-def _is_called(program: str, text: str) -> bool:
-    """Whether a text has the program's name as a word of its own, whatever its version."""
-    plain = re.sub(r"[-.]?\d[\d.]*$", "", program) or program
-    return bool(re.search(rf"(?<![\w.-]){re.escape(plain)}[\d.-]*(?![\w-])", text))
+def _words_of(text: str) -> frozenset[str]:
+    """The words of a text that may be names of programs, without their versions."""
+    words = re.findall(r"[\w.-]+", re.sub(r"\\.", " ", text))  # what JSON escapes divides words
+    plain = (re.sub(r"[-.]?\d[\d.]*$", "", word).strip(".-") for word in words)
+    return frozenset(word for word in plain if word)
 
 
 def _broad(act: Act, broad: Sequence[str]) -> bool:

@@ -19,10 +19,11 @@ from typing import NamedTuple, TypeAlias, final
 import msgspec
 
 from offswitch.guard.sensors.population import Population, ProcessSeen
+from offswitch.guard.sensors.workspace import shown_path
 
 __all__ = ["MOST_STARTS", "Known", "Program", "Start", "StartLog", "advance_programs"]
 
-MOST_STARTS = 10_000
+MOST_STARTS = 2000
 """Starts of a run that are kept, the first; later ones are counted."""
 _TICK = os.sysconf("SC_CLK_TCK")
 _LONGEST = 200
@@ -152,6 +153,7 @@ class _Look:
 
 def _names(one: ProcessSeen, program: Program) -> tuple[str, ...]:
     called = program.command.partition(b"\0")[0].decode("utf-8", "backslashreplace")
-    paths = (program.path.removesuffix(" (deleted)"), called.removeprefix("-"), one.name)
+    path = shown_path(program.path).removesuffix(" (deleted)")
+    paths = (path, called.removeprefix("-"), one.name)
     names = (re.sub(r".*/", "", path, flags=re.DOTALL)[:_LONGEST] for path in paths)
     return tuple(dict.fromkeys(name for name in names if name)) or ("?",)
