@@ -158,7 +158,6 @@ def _read_all(fd: int, end: float) -> bytes:
 def _become(order: LaunchOrder, parent: int, problem_out: int, info_out: int) -> NoReturn:
     try:
         os.setsid()
-        set_oom_score(OOM_SCORE_OF_AGENTS)
         limit_core()  # now: the jail's filter refuses to change it; whether it held, a probe tells
         for path in order.cgroup_procs:
             with open(path, "w", encoding="ascii") as file:
@@ -166,6 +165,7 @@ def _become(order: LaunchOrder, parent: int, problem_out: int, info_out: int) ->
         for name, limits in order.rlimits.items():
             resource.setrlimit(getattr(resource, name), limits)
         _change_user(order)
+        set_oom_score(OOM_SCORE_OF_AGENTS)  # only what is dumpable may write its own
         # After the change of user, which clears it; before the exec, which keeps it.
         if not die_with_parent(parent):
             os._exit(126)
