@@ -66,6 +66,7 @@ _KERNEL = (
 _ALWAYS = (
     "acts already sent over an allowed channel",
     "hidden messages inside allowed traffic, and copies made through an allowed interface",
+    "tool calls that a model writes as plain text: only what is done with them is judged",
 )
 _NOT_COVERED: tuple[tuple[str, ...], ...] = (
     ("everything the agent does on its own: files, processes, network, signals", *_ALWAYS),
