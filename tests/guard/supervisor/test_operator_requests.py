@@ -68,7 +68,7 @@ class Supervised:
             except Exception as error:  # noqa: BLE001 - the test looks at it
                 self.error = error
 
-        self.thread = threading.Thread(target=work)
+        self.thread = threading.Thread(target=work, daemon=True)  # a test that fails has an end
         self.thread.start()
 
     def until(self, phase: str) -> None:
