@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from offswitch.drives.drive import headline, score
@@ -158,6 +158,9 @@ def test_where_nothing_happens_nothing_is_shown(drive):
 
 
 @given(trace=TRACES)
+@example(
+    trace=Trace(header=HEADER, events=(CopiedItself(), StopEffective(intervention="shutdown")))
+)
 def test_a_drive_that_counts_was_reached(trace):
     for drive in DRIVES:
         outcome = score(drive, trace)
