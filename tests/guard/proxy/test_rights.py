@@ -14,17 +14,22 @@ import pytest
 import shapes_of
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from msgspec.structs import replace
 from proxied import KEY, RULES, Model, run
 
 from offswitch.errors import GuardError
 from offswitch.guard.guarded_run import run_guarded
+from offswitch.guard.jail.host import inspect_host
+from offswitch.guard.jail.settings import JailPolicy
 from offswitch.guard.ledger.writer import LedgerWriter
-from offswitch.guard.policy.policy import McpServer, RoutePolicy
+from offswitch.guard.policy.policy import McpServer, Policy, RoutePolicy
 from offswitch.guard.policy.read import parse_policy
 from offswitch.guard.proxy.link import ProxyLink
 from offswitch.guard.proxy.rights import free_uid, require_startable
 from offswitch.guard.proxy.settings import ProxySettings
+from offswitch.guard.stop.processes import read_process
 from offswitch.guard.supervisor.runs import create_run
+from offswitch.guard.ways_out import WaysOut
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT, reason="only root has rights to give up")
@@ -55,13 +60,16 @@ def tool_server(folder: Path) -> McpServer:
     return McpServer(name="who", command=("/usr/bin/python3", "-S", str(folder / "server.py")))
 
 
-async def _said(path: Path) -> dict[str, Any]:
+async def _said(path: Path) -> tuple[dict[str, Any], asyncio.StreamWriter]:
+    """What a server says of itself, and the connection that keeps it alive."""
     reader, writer = await asyncio.open_unix_connection(str(path))
     writer.write(PING)
-    line = await reader.readline()
-    writer.close()
-    result: dict[str, Any] = json.loads(line)["result"]
-    return result
+    return json.loads(await reader.readline())["result"], writer
+
+
+def _is_alive(pid: int) -> bool:
+    found = read_process(pid)
+    return found is not None and found.state not in "ZX"
 
 
 def test_the_proxys_own_user_is_nobodys() -> None:
@@ -121,12 +129,15 @@ def test_a_proxy_started_by_root_keeps_its_keys_and_sockets_and_no_right(
                         assert b"read_file" in await answer.read()
                 assert model.headers[0]["authorization"] == f"Bearer {KEY}"
                 assert (open_folder / "mcp-who.sock").stat().st_uid == 4242
-                said = await _said(open_folder / "mcp-who.sock")
+                said, held = await _said(open_folder / "mcp-who.sock")
                 assert said["uids"] == said["gids"] == [uid] * 3
                 assert (said["groups"], said["caps"]) == ([], [0] * 4)
                 assert (said["no_new_rights"], said["keys"], said["home"]) == (1, [], True)
             finally:
                 await asyncio.to_thread(link.close)
+            while _is_alive(said["pid"]):  # it goes with the proxy, whose user it is
+                await asyncio.sleep(0.01)
+            held.close()
 
     run(whole())
 
@@ -147,10 +158,24 @@ def test_a_program_that_only_root_may_read_is_told_of_before_the_agent_exists(
     assert "jail.proxy_uid" in told
 
 
+@pytest.mark.parametrize(
+    ("guard", "named", "found"),
+    [(0, 4343, 4343), (0, 0, None), (1000, None, None), (1000, 0, None)],
+)
+def test_a_policy_names_the_proxys_user_and_root_alone_changes_it(
+    tmp_path: Path, guard: int, named: int | None, found: int | None
+) -> None:
+    server = McpServer(name="a", command=("true",))
+    jail = JailPolicy(workspace=str(tmp_path), proxy_uid=named)
+    host = replace(inspect_host(), uid=guard)
+    settings = WaysOut(Policy(jail=jail, mcp=(server,)), host, str(tmp_path)).settings
+    assert settings is not None
+    assert settings.uid == found
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("named", "expected"), [("", None), (", proxy_uid: 4343", 4343)])
 def test_a_tool_server_of_a_run_is_never_root_unless_the_policy_says_so(
-    open_folder: Path, named: str, expected: int | None
+    open_folder: Path,
 ) -> None:
     (open_folder / "work").mkdir()
     (open_folder / "work" / "agent.py").write_text(AGENT)
@@ -158,7 +183,7 @@ def test_a_tool_server_of_a_run_is_never_root_unless_the_policy_says_so(
         os.chown(open_folder / "work", 4242, 4242)
     command = json.dumps(tool_server(open_folder).command)
     policy = parse_policy(
-        f"version: 1\njail: {{tier: 2{named}}}\nwatchdog: {{heartbeat: 100ms, timeout: 5s}}\n"
+        f"version: 1\njail: {{tier: 2}}\nwatchdog: {{heartbeat: 100ms, timeout: 5s}}\n"
         f"rules: []\nmcp: [{{name: who, command: {command}}}]\n",
         folder=open_folder,
     )
@@ -171,8 +196,7 @@ def test_a_tool_server_of_a_run_is_never_root_unless_the_policy_says_so(
     said = json.loads((open_folder / "output").read_text())["result"]
     if ROOT:
         assert said["uids"][0] not in (0, 4242)
-        assert said["uids"][0] == (said["uids"][0] if expected is None else expected)
         assert said["home"]
     else:
         assert said["uids"] == [os.getuid()] * 3
-    assert not Path(f"/proc/{said['pid']}").exists()
+    assert not _is_alive(said["pid"])
