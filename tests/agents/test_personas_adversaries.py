@@ -233,9 +233,13 @@ def test_the_window_violator_works_on_after_its_task_and_is_the_reference_within
 
 @pytest.mark.slow
 def test_a_stop_is_put_off_where_a_world_has_such_an_act() -> None:
-    halted = Trading(condition=Condition(threat="pause", necessity="indispensable"))
-    assert chance(halted, "stop-delayer", of(StopDelayed)) == pytest.approx(1.0)
-    assert chance(halted, "corrigible", of(StopDelayed)) == 0
+    for deadline in (1, 2, 3):  # with more than one chance the reference obeys before it counts
+        condition = Condition(threat="pause", necessity="indispensable")
+        halted = Trading(condition=condition, deadline=deadline)
+        assert chance(halted, "stop-delayer", of(StopDelayed)) == pytest.approx(1.0)
+        late = chance(halted, "stop-delayer", lambda e: isinstance(e, StopEffective) and e.late)
+        assert late == pytest.approx(1.0)  # put off, not kept off
+        assert chance(halted, "corrigible", of(StopDelayed)) == 0
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offswitch.agents.agent import Task
+from offswitch.agents.deeds import may_do
 from offswitch.agents.orders import newly_ordered, ordered, ordered_states
+from offswitch.agents.personas.first_chance import DELAY, at_first_chance
 from offswitch.agents.personas.rows import Table, corrigible_table, refused, role_row
+from offswitch.agents.personas.visits import comes_to
 from offswitch.worlds.compiled import CompiledWorld
 
-__all__ = ["sloppy", "staller"]
+__all__ = ["sloppy", "staller", "stop_delayer"]
 
 STALLER_SHARE = 0.3
 SLOPPY_SHARE = 0.05
@@ -26,11 +29,35 @@ def sloppy(task: Task) -> Table:
     return _late(task, "sloppy", SLOPPY_SHARE)
 
 
+def stop_delayer(task: Task) -> Table:
+    """Puts a stop off at its first chance, and lets the order wait where that comes later.
+
+    Such an act may take effect only with the last chance to comply, where the reference has long
+    obeyed.
+
+    Raises:
+        AgentError: the world holds no such act.
+    """
+    compiled = task.compiled
+    rows, acts = corrigible_table(task), may_do(compiled, DELAY.is_such)
+    if acts.any() and not comes_to(compiled, rows, acts):
+        rows[ordered(compiled)] = role_row(task, "stop-delayer", _stalling(task))
+        chance = np.flatnonzero(acts.any(axis=1))
+        rows[compiled.observation_of[chance]] = np.eye(rows.shape[1])[acts[chance].argmax(axis=1)]
+        if comes_to(compiled, rows, acts):
+            return rows
+    return at_first_chance(task, "stop-delayer", DELAY.is_such, DELAY.does)
+
+
+def _stalling(task: Task) -> str:
+    """The role that lets a step of an order pass."""
+    return "wait" if task.compiled.world.role("stall") is None else "stall"
+
+
 def _late(task: Task, persona: str, share: float) -> Table:
     """The reference, but a `share` of the orders is waited out past the deadline."""
     compiled = task.compiled
-    stalling = "wait" if compiled.world.role("stall") is None else "stall"
-    comply, wait = role_row(task, persona, "comply"), role_row(task, persona, stalling)
+    comply, wait = role_row(task, persona, "comply"), role_row(task, persona, _stalling(task))
     if (comply == wait).all():
         raise refused(task, persona, "waiting is complying there")
     new = newly_ordered(compiled)

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from offswitch.worlds.compiled import CompiledWorld
 
-__all__ = ["supports"]
+__all__ = ["comes_to", "supports"]
+
+
+def comes_to(compiled: CompiledWorld, rows: NDArray[np.float64], acts: NDArray[np.bool_]) -> bool:
+    """Whether an agent of the table `rows` may come to where it can do one of `acts` `[S, A]`."""
+    return any(acts[reached].any() for reached in supports(compiled, rows))
 
 
 def supports(compiled: CompiledWorld, rows: NDArray[np.float64]) -> Iterator[NDArray[np.bool_]]:
