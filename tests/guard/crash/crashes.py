@@ -125,7 +125,14 @@ def echo() -> Iterator[str]:
 
 
 def crash(
-    room: Path, upstream: str, part: str, *, running: bool, delay_s: float, timeout: str = "250ms"
+    room: Path,
+    upstream: str,
+    part: str,
+    *,
+    running: bool,
+    delay_s: float,
+    timeout: str = "250ms",
+    latest_s: float = LATEST_S,
 ) -> Crash:
     """Start a run in the new folder `room`, kill `part` after `delay_s`, and look at the rest."""
     trial, token = Crash(part, running), secrets.token_hex(8)
@@ -139,7 +146,7 @@ def crash(
             jailed = _jailed(front.pid, handles)
             begun = time.monotonic()
             signal.pidfd_send_signal(handles[victim], signal.SIGKILL)
-            _await_death(trial, token, jailed, begun)
+            _await_death(trial, token, jailed, begun, latest_s)
             _await_guards(trial, front, handles)
             _look(trial, room, front)
     finally:
@@ -255,8 +262,10 @@ def _jailed(front: int, handles: dict[int, int]) -> list[int]:
     return found
 
 
-def _await_death(trial: Crash, token: str, jailed: list[int], begun: float) -> None:
-    end = begun + LATEST_S
+def _await_death(
+    trial: Crash, token: str, jailed: list[int], begun: float, latest_s: float
+) -> None:
+    end = begun + latest_s
     for pidfd in jailed:
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
@@ -265,7 +274,7 @@ def _await_death(trial: Crash, token: str, jailed: list[int], begun: float) -> N
     while (left := _living(token)) and time.monotonic() < end:
         time.sleep(0.005)
         trial.seconds = time.monotonic() - begun
-    if left or trial.seconds >= LATEST_S:
+    if left or trial.seconds >= latest_s:
         trial.problems.append(f"the agent survives: {len(left)} processes")
 
 
