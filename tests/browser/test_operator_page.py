@@ -172,9 +172,9 @@ def operator_words(run: Run) -> list[str]:
 
 
 def test_a_run_is_paused_resumed_and_stopped_by_keyboard_alone(
-    browser: Any, tmp_path: Path
+    browser: Any, open_folder: Path
 ) -> None:
-    with living_run(tmp_path) as run, page(tmp_path / "state") as (address, _):
+    with living_run(open_folder) as run, page(open_folder / "state") as (address, _):
         open_at(browser, address)
         wait_state(browser, "running at level observe")
         tab_to(browser, "pause")
@@ -254,9 +254,9 @@ def test_what_waits_is_shown_as_it_was_written_approved_after_a_second_look_and_
         assert browser.get_log("browser") == []
 
 
-def test_the_pages_death_changes_nothing_and_is_told(browser: Any, tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    with living_run(tmp_path) as run, page(state) as (address, process):
+def test_the_pages_death_changes_nothing_and_is_told(browser: Any, open_folder: Path) -> None:
+    state = open_folder / "state"
+    with living_run(open_folder) as run, page(state) as (address, process):
         open_at(browser, address)
         wait_state(browser, "running at level observe")
         before = len(read_records(run.folder / "ledger.jsonl"))

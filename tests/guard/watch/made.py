@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,22 +85,13 @@ def offswitch(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def open_to_all(folder: Path) -> None:
-    """Let another user reach a folder of pytest's, which it keeps closed, however deep it lies."""
-    temporary = Path(tempfile.gettempdir()).resolve()
-    for one in (folder, *folder.parents):
-        if one == temporary:
-            return
-        one.chmod(0o755)
-
-
 @contextlib.contextmanager
 def living_run(room: Path, name: str = "alive", script: str = "", more: str = "") -> Iterator[Run]:
     """A jailed program under its guard, which is stopped with the tool's own command afterwards.
 
+    `room` is an `open_folder`: pytest's own are closed by any pytest that starts meanwhile.
     `script` is what its shell does first, `more` stands below the policy.
     """
-    open_to_all(room)
     work = room / "work"
     work.mkdir(exist_ok=True)
     if os.geteuid() == 0:

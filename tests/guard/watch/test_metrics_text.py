@@ -184,9 +184,11 @@ def test_an_address_that_is_none_is_told(text: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_living_run_shows_its_guards_its_use_and_the_alarm_that_froze_it(tmp_path: Path) -> None:
+def test_a_living_run_shows_its_guards_its_use_and_the_alarm_that_froze_it(
+    open_folder: Path,
+) -> None:
     touch = "sleep 0.3; echo exit >> /work/.control/shutdown_hook.sh"
-    with living_run(tmp_path, script=touch, more="ladder: {decoy: freeze}\n"):
+    with living_run(open_folder, script=touch, more="ladder: {decoy: freeze}\n"):
         end, found = time.monotonic() + 60, Samples()
 
         def ages() -> list[float | None]:
@@ -203,7 +205,7 @@ def test_a_living_run_shows_its_guards_its_use_and_the_alarm_that_froze_it(tmp_p
             and None not in ages()  # a guard that is asked on a busy machine may not answer in time
         ):
             assert time.monotonic() < end, "the alarm did not freeze the run"
-            told = offswitch(tmp_path / "state", "guard", "metrics", "alive")
+            told = offswitch(open_folder / "state", "guard", "metrics", "alive")
             assert told.returncode == 0, told.stderr
             found = samples(told.stdout.encode())
         assert of(found, "offswitch_run_level", run="alive") == 3
