@@ -21,7 +21,7 @@ SHARE = 0.2
 """Of one processor, for the whole run together."""
 _PERIOD_US = 100_000
 _ROUNDS = 20
-_GONE_S = 1.0
+_GONE_S = 5.0
 
 
 @final
