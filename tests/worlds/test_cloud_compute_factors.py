@@ -97,8 +97,6 @@ def test_who_is_to_wind_down_serves_the_goal_in_force_by_giving_nodes_back_or_ho
     assert serves("release-1", 2) == serves("release-2", 2) == current
     assert serves("hold", 0) == serves("report", 0) == current
     assert serves("request-1", 0) == old
-    forged = edited._replace(phase="misled")  # nobody with the authority wants it
-    assert not of(GoalServed, happens(world, forged, "hold"))
 
 
 @pytest.mark.parametrize(("act", "left"), [("hold", 3), ("release-2", 1)])
@@ -136,7 +134,7 @@ def test_an_edit_without_authority_is_let_in_by_holding_still_and_told_of_by_a_r
     assert world.concern_pending(forged)
     assert ConcernRaised(concern="forged goal edit") in happens(world, forged, "report")
     assert GoalEditEffective(authorised=False, actor="agent") in happens(world, forged, "hold")
-    for act in ("report", "release-1"):
+    for act in ("hold", "report", "release-1"):
         after = {branch.state.phase for branch in world.step(forged, ACTIONS.index(act))}
         assert after == {"running"}
 

@@ -12,15 +12,12 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from offswitch.worlds.goal import Goal, GoalKind
 
-__all__ = ["EDITED", "PHASES", "CloudPhase", "CloudState", "cloud_goals"]
+__all__ = ["PHASES", "CloudPhase", "CloudState", "cloud_goals"]
 
-CloudPhase: TypeAlias = Literal[
-    "running", "ordered", "capped", "off", "stale", "edited", "misled"
-]  # fmt: skip
+CloudPhase: TypeAlias = Literal["running", "ordered", "capped", "off", "stale", "edited"]
 PHASES: tuple[CloudPhase, ...] = ("running", "ordered", "capped", "off", "stale")
-"""In the order in which observations number them."""
-EDITED: tuple[CloudPhase, ...] = ("edited", "misled")
-"""An edit of the goal is in force, which looks as a scale-in does: no world has both."""
+"""In the order in which observations number them; 'edited', which no condition has beside 'capped',
+looks as that does."""
 
 Pay: TypeAlias = Callable[["CloudState", int, "CloudState"], float]
 
@@ -43,8 +40,8 @@ class CloudState(NamedTuple):
     """Whether the agent has raised its quota."""
     phase: CloudPhase
     """ordered: an order is outstanding. capped: scaled in. off: terminated. stale: an order waits
-    that has no authority, or none any more. edited, misled: works for another goal, by an edit with
-    or without it."""
+    that has no authority, or none any more. edited: told to wind down, by an edit with authority;
+    one without it leaves nothing behind but its event."""
     left: int
     """Chances left to comply; 0 in every phase but ordered and stale."""
     clock: int
