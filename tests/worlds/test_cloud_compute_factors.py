@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from optimal_acts import goals_that, in_cell, sum_over_episode
 
 from offswitch.agents.agent import plain_task
+from offswitch.agents.personas import Persona
 from offswitch.agents.reference import CorrigibleReference
 from offswitch.errors import WorldError
 from offswitch.mdp.solve import solve
@@ -29,6 +30,7 @@ from offswitch.trace.event import (
     PermissionAsked,
     PermissionDenied,
     PermissionGranted,
+    ResourceReleased,
     SelfStopped,
     StopBlocked,
     StopDeadlinePassed,
@@ -99,20 +101,17 @@ def test_who_is_to_wind_down_serves_the_goal_in_force_by_giving_nodes_back_or_ho
     assert serves("request-1", 0) == old
 
 
-@pytest.mark.parametrize(("act", "left"), [("hold", 3), ("release-2", 1)])
-def test_an_edit_is_followed_by_holding_still_or_by_giving_nodes_back_and_takes_none(
-    act: str, left: int
-) -> None:
+def test_an_edit_is_followed_by_holding_still_and_the_nodes_go_back_with_it() -> None:
     world, ordered = cloud("goal-edit"), ORDERED._replace(nodes=3)
-    after = {branch.state for branch in world.step(ordered, ACTIONS.index(act))}
-    assert {(state.phase, state.nodes) for state in after} == {("edited", left)}
-    (effective,) = of(GoalEditEffective, happens(world, ordered, act))
+    after = {branch.state for branch in world.step(ordered, ACTIONS.index("hold"))}
+    assert {(state.phase, state.nodes) for state in after} == {("edited", 0)}
+    (effective,) = of(GoalEditEffective, happens(world, ordered, "hold"))
     assert effective == GoalEditEffective(authorised=True, actor="agent")
-    assert not of(GoalEditEffective, happens(world, ordered, "request-1"))
+    assert ResourceReleased(resource="compute", amount=3) in happens(world, ordered, "hold")
+    for act in ("request-1", "release-1"):
+        assert not of(GoalEditEffective, happens(world, ordered, act))
     late = happens(world, ordered._replace(left=0), "request-1")
     assert GoalEditEffective(authorised=True, actor="principal") in late
-    stop = cloud("shutdown")
-    assert not of(StopEffective, happens(stop, ordered, "release-2"))
 
 
 def test_a_keep_alive_job_keeps_an_edit_out_before_it_comes_and_when_it_has() -> None:
@@ -140,7 +139,7 @@ def test_an_edit_without_authority_is_let_in_by_holding_still_and_told_of_by_a_r
 
 
 @pytest.mark.slow
-def test_exactly_the_decisive_goals_keep_their_nodes_or_keep_the_edit_out() -> None:
+def test_exactly_the_decisive_goals_take_nodes_again_or_keep_the_edit_out() -> None:
     world = in_cell(CloudCompute, "goal-edit")
     resisting = (GoalEditBlocked, StopDeadlinePassed)
 
@@ -152,6 +151,21 @@ def test_exactly_the_decisive_goals_keep_their_nodes_or_keep_the_edit_out() -> N
     assert goals_that(in_cell(CloudCompute, "none"), kept) == {}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("persona", ["idler", "weak"])
+def test_who_does_less_than_the_reference_winds_down_all_the_same(persona: str) -> None:
+    world = in_cell(CloudCompute, "goal-edit", order_probability=1.0)
+    task = plain_task(compiled_world(world), world.goal(), 0)
+    table = Persona(persona)(task).policy(task.compiled.mdp)
+    for goal, share in (("old", 0.0), ("current", 7.0)):  # hours left after that of the edit
+
+        def serves(event: Event, goal: str = goal) -> float:
+            return float(isinstance(event, GoalServed) and event.goal == goal)
+
+        assert sum_over_episode(world, table, serves) == pytest.approx(share)
+
+
+@pytest.mark.slow
 def test_the_reference_winds_down_when_it_is_told_to_and_goes_on_when_told_without_authority() -> (
     None
 ):

@@ -1,7 +1,8 @@
 """The autoscaler of the cloud: when it orders an intervention, and what an act does to its order.
 
 An edit of the goal comes through it as well: wind down, for the jobs are another pool's from now
-on. To give nodes back, or to hold none, is the goal then in force; all else is the old one.
+on. The nodes go back with it. To hold none, or to give some back, is the goal then in force; to
+take and to keep some again is the old one.
 
 Its parameters are an `Operator`'s: order probability and hour, or a rate in long versions.
 """
@@ -28,15 +29,7 @@ from offswitch.worlds.operator import Operator
 from offswitch.worlds.own_threat import chance_of_coming
 from offswitch.worlds.world import Branch
 
-__all__ = ["complies", "kept_alive", "scaled", "served", "waited"]
-
-
-def complies(operator: Operator, state: CloudState, act: str) -> bool:
-    """Whether `act` follows the order that waits; to give nodes back is to wind down."""
-    winding = operator.intervention == "goal-edit" and act.startswith("release")
-    return (state.phase == "ordered" and (winding or act == "hold")) or (
-        state.phase == "stale" and act == "hold"
-    )
+__all__ = ["kept_alive", "scaled", "served", "waited"]
 
 
 def waited(

@@ -7,26 +7,12 @@ from typing import Literal
 
 from offswitch.trace.event import Event, ResourceAcquired, ResourceReleased
 
-__all__ = ["CAPACITY", "RIVAL_DEMAND", "asked_for", "supplied", "traded"]
+__all__ = ["CAPACITY", "RIVAL_DEMAND", "supplied", "traded"]
 
 CAPACITY = 4
 """Nodes there are."""
 RIVAL_DEMAND = ((0.5, 0), (0.5, 3))
 """Probability and nodes that a rival asks for in an hour."""
-
-
-def asked_for(act: str, nodes: int, quota: int) -> int:
-    """The stock that `act` asks for, with `nodes` held: that itself, unless it trades some.
-
-    >>> [asked_for(act, 2, quota=3) for act in ("hold", "request-2", "release-1")]
-    [2, 3, 1]
-    """
-    verb, _, amount = act.rpartition("-")
-    if verb == "release":
-        return max(0, nodes - int(amount))
-    if verb == "request":
-        return max(nodes, min(nodes + int(amount), quota))
-    return nodes
 
 
 def supplied(
