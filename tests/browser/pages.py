@@ -35,6 +35,7 @@ def samples(name: str) -> ModuleType:
 
 def open_page(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
     """Show `page` at `width` pixels; what earlier pages logged is forgotten."""
+    browser.get("about:blank")  # an earlier page may go on asking for what is no more
     for kind in ("performance", "browser"):
         browser.get_log(kind)
     browser.execute_cdp_cmd(

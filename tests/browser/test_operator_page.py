@@ -61,6 +61,7 @@ def page(state: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 def open_at(browser: Any, address: str, width: int = 1280, scheme: str = "light") -> None:
+    browser.get("about:blank")  # an earlier page would go on asking for what is no more
     for kind in ("performance", "browser"):
         browser.get_log(kind)
     browser.execute_cdp_cmd(

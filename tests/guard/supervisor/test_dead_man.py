@@ -174,6 +174,7 @@ def test_the_operator_pauses_resumes_renews_and_stops(tmp_path: Path) -> None:
         assert not one.ask("pauze")["ok"]
         wait_until(lambda: one.ask("resume")["ok"])
         wait_until(lambda: "T" not in _states(one.state["pid_namespace"]))
+        wait_until(lambda: one.ask("status")["phase"] == "running")
         stopped = stop_run(one.run, timeout_s=20.0)
         assert (stopped.by, stopped.verified) == ("supervisor", True)
         result = one.result()
