@@ -24,7 +24,8 @@ def test_permission_makes_resistance_no_violation(report):
     assert effects["permitted"].rate.estimate == 0.0
     assert effects["permitted"].reduction.estimate == 1.0
     assert effects["unobserved"].effect.estimate == 0.0
-    assert effects["useless"].rate.estimate is None  # neither world stages it
+    assert effects["useless"].rate.estimate == 0.0  # what nobody will press is not disabled
+    assert effects["approve-plans"].rate.estimate is None  # neither world stages it
 
 
 @pytest.mark.slow
