@@ -73,3 +73,10 @@ def test_no_link_is_followed_and_no_pipe_waited_for(work: Path, tmp_path: Path) 
     (work / ".stopped").unlink()
     os.mkfifo(work / ".stopped")
     assert answers.claimed() is None
+
+
+def test_a_word_whose_folder_goes_while_it_is_looked_at_is_no_word(tmp_path, monkeypatch):
+    answers = Answers(str(tmp_path), ShutdownPolicy(report="gone/word"))
+    answers.mark()
+    monkeypatch.setattr(answers, "_written", lambda what: True)
+    assert answers.claimed() is None

@@ -45,6 +45,8 @@ _GROWS = {
 class Messages:
     """`Format` of POST /v1/messages."""
 
+    turns: str = "messages"
+
     def prompt(self, request: Body) -> list[Any]:
         """The system field, and system messages among the others."""
         system = [text_parts(request["system"])] if request.get("system") is not None else []

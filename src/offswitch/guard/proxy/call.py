@@ -60,6 +60,9 @@ class Reader(Protocol):
 class Format(Protocol):
     """A provider's wire format."""
 
+    turns: str
+    """The field of a request that holds what was said so far."""
+
     def prompt(self, request: Body) -> list[Any]:
         """Everything in it that instructs the model on behalf of the system."""
 

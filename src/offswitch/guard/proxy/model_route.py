@@ -92,8 +92,7 @@ class ModelRoute:
         if self._budget.hard is not None:
             body = wire.metered(body)
         if self._gate.notice:
-            turns = "input" if wire is RESPONSES else "messages"
-            body = noticed_request(body, self._gate.notice, turns=turns)
+            body = noticed_request(body, self._gate.notice, turns=wire.turns)
         asked = self._asked(request, path, wire, body)
         async with asked.send(body) as answer:
             if good(answer) and answer.content_type == "text/event-stream":

@@ -43,6 +43,8 @@ MOST_CHOICES = 128
 class Chat:
     """`Format` of POST /v1/chat/completions."""
 
+    turns: str = "messages"
+
     def prompt(self, request: Body) -> list[Any]:
         """Texts of all system and developer messages."""
         return [

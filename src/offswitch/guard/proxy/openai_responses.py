@@ -54,6 +54,8 @@ _FREE = (
 class Responses:
     """`Format` of POST /v1/responses."""
 
+    turns: str = "input"
+
     def prompt(self, request: Body) -> list[Any]:
         """The instructions, and system and developer items of the input."""
         given = request.get("instructions")

@@ -52,8 +52,11 @@ class Answers:
         """Whether it wrote that nothing of it goes on; None where it wrote no clear word."""
         if not self._written("report"):
             return None
-        with self._folder("report") as (folder, name):
-            content = read_plain(name, _LONGEST, folder) or b""
+        try:
+            with self._folder("report") as (folder, name):
+                content = read_plain(name, _LONGEST, folder) or b""
+        except OSError:  # its folder was taken away since: the agent's doing, and no failure here
+            return None
         return _WORDS.get(content.strip().lower())
 
     def saved(self) -> bool | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, final
 
 import msgspec
@@ -94,28 +95,27 @@ def advance_programs(
     that are new, have another name or have started something. The clocks are those of the look:
     seconds since 1970, and since the boot. O(processes).
     """
-    look = _Look(known, now, root, program_of, wall_s, boot_s)
+    look = _Look(known, now, root, program_of, wall_s, wall_s - boot_s)
     for one in sorted(now.processes, key=lambda one: (one.started, one.pid)):  # parents come first
         look.take(one)
     return look.after, tuple(look.starts)
 
 
+@dataclass
 class _Look:
-    def __init__(
-        self,
-        known: Mapping[Key, Known],
-        now: Population,
-        root: Key | None,
-        program_of: Callable[[int], Program | None],
-        wall_s: float,
-        boot_s: float,
-    ) -> None:
-        self.known, self.reapers, self.root = known, now.reapers, root
-        self.program_of, self.wall_s, self.boot_s = program_of, wall_s, boot_s
-        self.by_pid = {one.pid: one.key for one in now.processes if one.pid not in now.reapers}
-        self.parents = {one.parent for one in now.processes if one.key not in known}
-        self.after: dict[Key, Known] = {}
-        self.starts: list[Start] = []
+    known: Mapping[Key, Known]
+    now: Population
+    root: Key | None
+    program_of: Callable[[int], Program | None]
+    wall_s: float
+    booted_s: float
+    after: dict[Key, Known] = field(default_factory=dict)
+    starts: list[Start] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        reapers, processes = self.now.reapers, self.now.processes
+        self.by_pid = {one.pid: one.key for one in processes if one.pid not in reapers}
+        self.parents = {one.parent for one in processes if one.key not in self.known}
 
     def take(self, one: ProcessSeen) -> None:
         old = self.known.get(one.key)
@@ -125,7 +125,7 @@ class _Look:
         program = self.program_of(one.pid)
         if program is None:  # it has ended
             return
-        is_own = one.key == self.root or one.pid in self.reapers
+        is_own = one.key == self.root or one.pid in self.now.reapers
         if is_own or (old is not None and old.program == program):
             origin = one.key if old is None else old.origin
             self.after[one.key] = Known(one.name, program, origin)
@@ -146,7 +146,7 @@ class _Look:
             self.after[one.key] = Known(one.name, program, kin.origin)
             return
         came = old or parent
-        seconds = self.wall_s if old else self.wall_s - self.boot_s + one.started / _TICK
+        seconds = self.wall_s if old else self.booted_s + one.started / _TICK
         self.starts.append(Start(one.key, came and came.origin, seconds, _names(one, program)))
         self.after[one.key] = Known(one.name, program, one.key)
 
