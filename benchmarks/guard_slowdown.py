@@ -1,15 +1,17 @@
 """How much slower ordinary work runs under guard, once it has started.
 
-  compile   a C compiler on generated files, or byte code of the standard library without one
-  test      1000 unit tests with temporary files, in one process
-  spawn     200 short programs one after another: the worst case, nothing but system calls
+  compile   a C compiler on a generated file, or byte code of the standard library without one
+  test      300 unit tests with temporary files, in one process
+  spawn     100 short programs one after another: the worst case, nothing but system calls
 
-The work times itself after one round to warm up, so starting is not in it. Bare, in the jail alone
-and in a whole guarded run (supervisor, watchdog, sensors, ledger) take turns, as the same user in
-the same kind of folder. Slowdown is the geometric mean of paired ratios on the clock, with a 95 %
+Three workers are started once: bare, in the jail alone and in a whole guarded run (supervisor,
+watchdog, sensors, ledger), as the same user in the same kind of folder. They take turns of half a
+second, told through a pipe in the folder, so that a machine that grows busy slows all of them. In
+the others' turns the guard's own processes are stopped: they cost only the guarded work. Every
+turn times itself. Slowdown is the geometric mean of paired ratios on the clock, with a 95 %
 interval by 2000 bootstrap draws; beside it that of processor seconds.
 
-`python benchmarks/guard_slowdown.py [PAIRS] [--json]`; a minute for 10. Exit code 1 where the
+`python benchmarks/guard_slowdown.py [PAIRS] [--json]`; 5 minutes for 100. Exit code 1 where the
 compile or the test work is slower by 3 % or more with its whole interval, 3 where the interval
 holds 3 % so that more pairs are needed.
 """
@@ -17,22 +19,27 @@ holds 3 % so that more pairs are needed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
 import random
+import select
+import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any  # plain JSON values
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "guard" / "jail"))
 
-from jails import MIB, ORDINARY, folders, output
+from jails import MIB, ORDINARY, folders
 
+from offswitch.guard.jail.cgroups import run_group
 from offswitch.guard.jail.host import Host, inspect_host
+from offswitch.guard.jail.launch import launch
 from offswitch.guard.jail.plan import plan_jail
 from offswitch.guard.jail.reach import interpreter_for
 from offswitch.guard.jail.settings import JailPolicy, Limits
@@ -43,6 +50,8 @@ POLICY = (
     "version: 1\njail: {workspace: WORK, limits: {memory: 1GiB, processes: 100}}\nrules: []\n"
     "watchdog: {heartbeat: 50ms, timeout: 5s}\n"  # a busy machine must not end the measurement
 )
+PIPES = ("go", "said")
+PATIENCE_S = 60.0
 WORK = r"""
 import compileall, json, os, py_compile, resource, shutil, subprocess, sys, tempfile, time, unittest
 os.chdir(sys.argv[1])
@@ -52,7 +61,7 @@ C = "#include <stdio.h>\n" + "".join(
 
 def compile_():
     cc = shutil.which("cc")
-    for number in range(3):
+    for number in range(1):
         if cc:
             with open("a%d.c" % number, "w") as file:
                 file.write(C)
@@ -73,65 +82,120 @@ class Case(unittest.TestCase):
                     self.assertEqual(len(json.load(file)["n"]), 300)
 
 def test():
-    for _ in range(1000):
+    for _ in range(300):
         result = unittest.TestResult()
         Case().run(result)
         assert result.wasSuccessful()
 
 def spawn():
-    for _ in range(200):
+    for _ in range(100):
         subprocess.run(["/bin/true"], check=True)
 
 def used():
     both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in both)
 
-said = {}
-for name, act in (("compile", compile_), ("test", test), ("spawn", spawn)):
-    act()
-    begun, cpu = time.perf_counter(), used()
-    act()
-    said[name] = [time.perf_counter() - begun, used() - cpu]
-print("SAID" + json.dumps(said))
+ACTS = {"compile": compile_, "test": test, "spawn": spawn}
+with open("go") as go, open("said", "w") as said:
+    for line in go:
+        begun, cpu = time.perf_counter(), used()
+        ACTS[line.strip()]()
+        said.write(json.dumps([time.perf_counter() - begun, used() - cpu]) + "\n")
+        said.flush()
 """
+WORKS = ("compile", "test", "spawn")
 
 
-def read(text: str) -> dict[str, list[float]]:
-    """What the work says of itself: seconds on the clock and of processors."""
-    lines = [line for line in text.splitlines() if line.startswith("SAID")]
-    if not lines:
-        raise SystemExit(f"the work did not end: {text[:500]}")
-    said: dict[str, list[float]] = json.loads(lines[0].removeprefix("SAID"))
-    return said
+class Worker:
+    """A started worker, told what to do by pipes in its folder."""
+
+    def __init__(self, folder: str, own: Callable[[], list[int]] = list) -> None:
+        self._go, self._said = (os.open(f"{folder}/{name}", os.O_RDWR) for name in PIPES)
+        self.own = own
+        """The guard's own processes, which run in its turns alone."""
+
+    def turn(self, work: str) -> list[float]:
+        """Seconds on the clock and of processors."""
+        for pid in self.own():
+            os.kill(pid, signal.SIGCONT)
+        os.write(self._go, f"{work}\n".encode())
+        said = b""
+        while not said.endswith(b"\n"):
+            if not select.select([self._said], [], [], PATIENCE_S)[0]:
+                raise SystemExit(f"the {work} work did not answer within {PATIENCE_S:.0f} s")
+            said += os.read(self._said, 4096)
+        for pid in self.own():
+            os.kill(pid, signal.SIGSTOP)
+        took: list[float] = json.loads(said)
+        return took
 
 
-def bare(python: str) -> dict[str, list[float]]:
+def piped(folder: str) -> None:
+    for name in PIPES:
+        os.mkfifo(f"{folder}/{name}")
+        if os.getuid() == 0:
+            os.chown(f"{folder}/{name}", ORDINARY, ORDINARY)
+
+
+@contextlib.contextmanager
+def bare(python: str) -> Iterator[Worker]:
     with folders() as (workspace, _):
+        piped(workspace)
         person = {"user": ORDINARY, "group": ORDINARY, "extra_groups": ()}
-        done = subprocess.run(
-            [python, "-I", "-S", "-c", WORK, workspace], capture_output=True, text=True,
-            check=False, env={"PATH": "/usr/bin:/bin", "TMPDIR": workspace},
+        with subprocess.Popen(
+            [python, "-I", "-S", "-c", WORK, workspace],
+            env={"PATH": "/usr/bin:/bin", "TMPDIR": workspace},
             **(person if os.getuid() == 0 else {}),  # type: ignore[arg-type]
-        )  # fmt: skip
-        return read(done.stdout + done.stderr)
+        ) as process:
+            yield Worker(workspace)
+            process.kill()
 
 
-def jailed(python: str, host: Host) -> dict[str, list[float]]:
+@contextlib.contextmanager
+def jailed(python: str, host: Host) -> Iterator[Worker]:
     with folders() as (workspace, run_dir):
+        piped(workspace)
         policy = JailPolicy(workspace=workspace, limits=LIMITS)
         plan = plan_jail(policy, host, (python, "-I", "-S", "-c", WORK, "/work"), run_dir)
-        return read(output(plan)[0])
+        with run_group(plan.group), launch(plan, None) as jail:
+            jail.start_agent()
+            yield Worker(workspace)
 
 
-def guarded(python: str) -> dict[str, list[float]]:
+@contextlib.contextmanager
+def guarded(python: str) -> Iterator[Worker]:
     with folders() as (workspace, state):
+        piped(workspace)
         Path(state, "policy.yaml").write_text(POLICY.replace("WORK", workspace))
         command = [sys.executable, "-c", "from offswitch.cli import main; main()", "guard", "run",
                    "--policy", f"{state}/policy.yaml", "--", python, "-I", "-S", "-c", WORK,
                    "/work"]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False,
-                              env={**os.environ, "XDG_STATE_HOME": state})  # fmt: skip
-        return read(done.stdout or done.stderr.rpartition("probes ")[2])
+        with subprocess.Popen(
+            command, stderr=subprocess.DEVNULL, env={**os.environ, "XDG_STATE_HOME": state}
+        ) as process:
+            worker = Worker(workspace, lambda: below(process.pid))
+            yield worker
+            for pid in worker.own():
+                os.kill(pid, signal.SIGCONT)
+            process.terminate()
+
+
+def below(root: int) -> list[int]:
+    """A process and all it started but the jail."""
+    children: dict[int, list[int]] = {}
+    names = {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            pid, words = int(entry.name), (entry / "stat").read_text().rpartition(")")
+            names[pid] = words[0].partition("(")[2]
+            children.setdefault(int(words[2].split()[1]), []).append(pid)
+    found, left = [], [root]
+    while left:
+        one = left.pop()
+        if names.get(one, "bwrap") != "bwrap":
+            found.append(one)
+            left += children.get(one, [])
+    return found
 
 
 def ratio(pairs: Sequence[tuple[float, float]], seed: int = 1) -> tuple[float, float, float]:
@@ -144,16 +208,20 @@ def ratio(pairs: Sequence[tuple[float, float]], seed: int = 1) -> tuple[float, f
 def measured(pairs: int) -> list[dict[str, Any]]:
     host = inspect_host()
     python = interpreter_for(host, ORDINARY)
-    kinds = {"bare": lambda: bare(python), "jail": lambda: jailed(python, host),
-             "guard run": lambda: guarded(python)}  # fmt: skip
-    found: dict[str, list[dict[str, list[float]]]] = {name: [] for name in kinds}
-    for number in range(pairs):
-        # The order turns, so that a machine that grows busy is nobody's fault.
-        for name in sorted(kinds, key=lambda one: (list(kinds).index(one) + number) % 3):
-            found[name].append(kinds[name]())
+    found: dict[str, list[dict[str, list[float]]]] = {}
+    with bare(python) as one, jailed(python, host) as other, guarded(python) as third:
+        workers = {"bare": one, "jail": other, "guard run": third}
+        for worker in workers.values():  # the first turn reads what the others find in memory
+            {work: worker.turn(work) for work in WORKS}
+        for number in range(pairs):
+            # The order turns, so that nobody always follows the same other.
+            order = [list(workers)[(place + number) % 3] for place in range(3)]
+            turns = {(work, name): workers[name].turn(work) for work in WORKS for name in order}
+            for name in workers:
+                found.setdefault(name, []).append({work: turns[work, name] for work in WORKS})
     rows = []
     for kind in ("jail", "guard run"):
-        for work in found["bare"][0]:
+        for work in WORKS:
             both = list(zip(found[kind], found["bare"], strict=True))
             clock = ratio([(one[work][0], other[work][0]) for one, other in both])
             cpu = ratio([(one[work][1], other[work][1]) for one, other in both])
@@ -177,7 +245,7 @@ def verdict(row: dict[str, Any]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pairs", type=int, nargs="?", default=10)
+    parser.add_argument("pairs", type=int, nargs="?", default=100)
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     load = os.getloadavg()[0]
