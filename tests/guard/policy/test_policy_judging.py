@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.judging import Judge
+from offswitch.guard.policy.matching import matcher_of
+from offswitch.guard.policy.policy import Pattern, Rule
 from offswitch.guard.policy.read import parse_policy
 from offswitch.guard.policy.verdict import WORDS, Verdict
 
@@ -64,6 +66,32 @@ def test_the_first_rule_that_fits_decides() -> None:
     )
     assert judge(rules).judge(call("shell")).rule == "never"
     assert judge(rules).judge(call("read")).rule == "others"
+
+
+PATTERNS = st.builds(
+    Pattern,
+    kind=st.sampled_from([None, "tool", "http"]),
+    tool=st.lists(st.sampled_from(["a*", "?b", "[ab]c", "*", "ab"]), max_size=2).map(tuple),
+    path=st.sampled_from([(), ("/x*",)]),
+)
+FEW = st.builds(
+    Act,
+    kind=st.sampled_from(["tool", "http"]),
+    tool=st.text("abc", max_size=3) | st.just("a" * 300),
+    path=st.sampled_from(["", "/x", "/y"]),
+)
+
+
+@given(st.lists(PATTERNS, max_size=6), st.lists(FEW, min_size=1, max_size=8))
+def test_what_is_remembered_of_a_tool_changes_no_verdict(
+    patterns: list[Pattern], acts: list[Act]
+) -> None:
+    judged = Judge(
+        [Rule(name=str(i), verdict="approve", pattern=one) for i, one in enumerate(patterns)]
+    )
+    for act in acts:
+        first = next((i for i, one in enumerate(patterns) if matcher_of(one)(act)), None)
+        assert judged.verdict(act).rule == (None if first is None else str(first))
 
 
 def test_modify_lets_the_changed_act_through() -> None:

@@ -30,11 +30,8 @@ def strict(text: bytes | str) -> Any:  # Any: plain JSON values
         AmbiguousError: it spells none, or not clearly; the message says what is wrong.
     """
     try:
-        value = json.loads(
-            text, object_pairs_hook=_pairs, parse_constant=_refuse, parse_float=_finite,
-            parse_int=_integer,
-        )  # fmt: skip
-        json.dumps(value, ensure_ascii=False).encode()
+        value = _STRICT.decode(text if isinstance(text, str) else _decoded(text))
+        _WRITER.encode(value).encode()
     except RecursionError as problem:
         raise AmbiguousError("nested too deeply") from problem
     except ValueError as problem:  # JSON's and Unicode's errors are ValueErrors
@@ -71,6 +68,11 @@ def encoded(value: object) -> bytes:
         raise AmbiguousError(f"cannot be written as JSON: {problem}") from problem
 
 
+def _decoded(data: bytes) -> str:
+    """As `json.loads` reads them."""
+    return data.decode(json.detect_encoding(data), "surrogatepass")
+
+
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
@@ -95,3 +97,9 @@ def _integer(text: str) -> int:
     if len(text) > MOST_DIGITS:
         raise ValueError(f"a number of {len(text)} digits")
     return int(text)
+
+
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_constant=_refuse, parse_float=_finite, parse_int=_integer
+)
+_WRITER = json.JSONEncoder(ensure_ascii=False)
