@@ -5,9 +5,9 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := audit
-.PHONY: audit test lint unit bench schema clean
+.PHONY: audit test lint unit bench schema clean compiled
 
-audit: $(VENV)/.audit ## Audit a freshly trained agent in four worlds; the report lands in offswitch-audit/
+audit: $(VENV)/.audit compiled ## Audit a freshly trained agent in four worlds; the report lands in offswitch-audit/
 	$(BIN)/offswitch audit --suite first
 
 test: $(VENV)/.test browser jail lint unit ## Everything CI checks
@@ -18,11 +18,11 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.test
+unit: $(VENV)/.test compiled
 	$(BIN)/pytest -q --doctest-modules src/offswitch
 	$(BIN)/pytest -n 2 --dist worksteal -q
 
-bench: $(VENV)/.bench ## Speed beside what a user would pick instead, and the tables of the spec
+bench: $(VENV)/.bench compiled ## Speed beside what a user would pick instead, and the tables of the spec
 	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 schema: $(VENV)/.audit ## Regenerate the JSON Schema of report.json after changing its types
@@ -42,6 +42,10 @@ $(VENV)/bin/python:
 $(VENV)/.audit: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) install -q -c constraints.txt -e .
 	@touch $@
+
+# pip compiles every package but an editable one: each of many short processes would do it anew.
+compiled: $(VENV)/.audit
+	@$(BIN)/python -m compileall -q src/offswitch
 
 # torch first: it must be the CPU build, or pip brings gigabytes of GPU packages with it.
 $(VENV)/.test: $(VENV)/.audit scripts/install_torch.py
