@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import BaseTestServer, TestClient, TestServer
 
 from offswitch.errors import GuardError
 from offswitch.guard.policy.policy import (
@@ -21,7 +21,7 @@ from offswitch.guard.policy.policy import (
     Rule,
 )
 from offswitch.guard.proxy.gate import JudgeLike
-from offswitch.guard.proxy.process import Proxy, application
+from offswitch.guard.proxy.process import Proxy, served
 from offswitch.guard.proxy.settings import ProxySettings
 from offswitch.guard.proxy.upstream import open_session
 
@@ -160,8 +160,8 @@ async def world(
     model, supervisor = Model(), Supervisor()
     provider = web.Application()
     provider.router.add_route("*", "/{path:.*}", model.handle)
-    async with TestServer(provider) as server, open_session() as session:
-        upstream = str(server.make_url("")).rstrip("/")
+    async with TestServer(provider) as far, open_session() as session:
+        upstream = str(far.make_url("")).rstrip("/")
         routes = tuple(
             RoutePolicy(name=name, kind=name, upstream=upstream, key_variable="REAL_KEY")  # type: ignore[arg-type]
             for name in ("openai", "anthropic")
@@ -171,8 +171,19 @@ async def world(
             mcp=tuple(replaced(one, upstream) for one in mcp),
         )  # fmt: skip
         proxy = Proxy(settings, supervisor, session, judge)
-        async with TestClient(TestServer(application(proxy))) as client:
+        async with TestClient(ProxyServer(proxy)) as client:
             yield World(client, model, supervisor, proxy)
+
+
+class ProxyServer(BaseTestServer):
+    """As the process serves it; aiohttp's own test server cancels what it handles."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__()
+        self._proxy = proxy
+
+    async def _make_runner(self, **_: Any) -> web.ServerRunner:
+        return web.ServerRunner(served(self._proxy))
 
 
 def replaced(server: McpServer, upstream: str) -> McpServer:

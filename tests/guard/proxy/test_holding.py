@@ -20,7 +20,7 @@ from offswitch.guard.proxy.budget import Budget
 from offswitch.guard.proxy.gate import ClosedError, Gate, Source
 from offswitch.guard.proxy.matching import Matching
 from offswitch.guard.proxy.pace import Pace
-from offswitch.guard.proxy.process import application
+from offswitch.guard.proxy.process import served
 from offswitch.guard.proxy.waiting import MOST_SHOWN, Waiting
 
 CHAT = "/openai/v1/chat/completions"
@@ -226,8 +226,7 @@ def test_an_agent_that_hangs_up_early_pays_for_the_whole_stream_all_the_same(
             usage = {"choices": [], "usage": {"total_tokens": 70}}
             w.model.streams(*events[:-1], shapes_of.event(usage), events[-1], pause_s=0.02)
             body = {**CALL, "stream": True}
-            # As the process serves it: aiohttp's test server would cancel what it handles.
-            runner = web.AppRunner(application(w.proxy), access_log=None)
+            runner = web.ServerRunner(served(w.proxy))
             await runner.setup()
             sock = socket.create_server(("127.0.0.1", 0))
             await web.SockSite(runner, sock).start()

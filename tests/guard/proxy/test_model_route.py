@@ -16,6 +16,7 @@ from yarl import URL
 
 from offswitch.guard.policy.judging import Judge
 from offswitch.guard.policy.policy import GoalPolicy
+from offswitch.guard.proxy import process
 from offswitch.guard.proxy.pinned import sha256_of
 from offswitch.guard.stop.wire import MAX_BYTES
 
@@ -571,5 +572,34 @@ def test_however_a_stream_is_shuffled_a_refused_call_never_comes_out(wire, data)
                         pass
                 assert b"rm -rf" not in got
                 assert b'"shell' not in got
+
+    run(scenario())
+
+
+def test_a_client_that_holds_its_body_back_is_asked_for_it(monkeypatch):
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            chat = WIRES["chat"]
+            w.model.answers(chat.whole("well"))
+            async with (
+                asyncio.timeout(30),
+                w.client.post(chat.path, json=chat.request, expect100=True) as one,
+            ):
+                assert one.status == 200
+            assert w.model.asked == [chat.request]
+
+    run(scenario())
+
+
+def test_a_request_longer_than_the_most_goes_nowhere(monkeypatch):
+    monkeypatch.setattr(process, "MOST_BYTES", 500)
+
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            chat = WIRES["chat"]
+            w.model.answers(*[chat.whole("well")] * 2)
+            assert (await w.post(chat.path, chat.request))[0] == 200
+            assert (await w.post(chat.path, {**chat.request, "user": "x" * 500}))[0] == 413
+            assert len(w.model.asked) == 1
 
     run(scenario())

@@ -25,7 +25,7 @@ def error_answer(status: int, why: str) -> web.Response:
     return web.json_response({"type": "error", "error": error}, status=status)
 
 
-async def read_bytes(request: web.Request) -> bytes:
+async def read_bytes(request: web.BaseRequest) -> bytes:
     """The request's body. Raises: RefusedError."""
     try:
         return await request.read()
@@ -37,7 +37,7 @@ async def read_bytes(request: web.Request) -> bytes:
         ) from problem
 
 
-async def read_body(request: web.Request) -> Body:
+async def read_body(request: web.BaseRequest) -> Body:
     """The request's JSON object. Raises: RefusedError."""
     try:
         return fast_object(await read_bytes(request))

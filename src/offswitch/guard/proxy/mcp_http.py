@@ -39,7 +39,7 @@ class HttpServer:
         self._key = key_of(server.key_variable)
         self._sessions: collections.OrderedDict[str, Frames] = collections.OrderedDict()
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to one request of the agent."""
         try:
             self._gate.check()
@@ -53,7 +53,7 @@ class HttpServer:
         except (aiohttp.ClientError, TimeoutError) as problem:
             return error_answer(502, f"the server cannot be reached: {type(problem).__name__}")
 
-    async def _pass(self, request: web.Request) -> web.StreamResponse:
+    async def _pass(self, request: web.BaseRequest) -> web.StreamResponse:
         frames = self._frames(request.headers.get(_SESSION, ""))
         headers = self._headers(request)
         back: bytes | None = None
@@ -79,7 +79,7 @@ class HttpServer:
             return await self._answered(request, answer, frames, back)
 
     async def _answered(
-        self, request: web.Request, answer: aiohttp.ClientResponse, frames: Frames,
+        self, request: web.BaseRequest, answer: aiohttp.ClientResponse, frames: Frames,
         back: bytes | None,
     ) -> web.StreamResponse:  # fmt: skip
         headers = answer_headers(answer.headers)
@@ -117,7 +117,7 @@ class HttpServer:
             if request is not None and request.transport is not None:
                 request.transport.abort()
 
-    def _headers(self, request: web.Request) -> CIMultiDict[str]:
+    def _headers(self, request: web.BaseRequest) -> CIMultiDict[str]:
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         return CIMultiDict({**asked_headers(request.headers, key)})  # each once
 

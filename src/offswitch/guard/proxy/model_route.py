@@ -67,7 +67,7 @@ class ModelRoute:
         self._again, self._budget = again, budget or Budget(None)
         self._host = urlsplit(route.upstream).hostname or ""
 
-    async def handle(self, request: web.Request, path: str) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """The answer to one request for `path` of the provider."""
         try:
             wire = _FORMATS.get((self._route.kind, path)) if request.method == "POST" else None
@@ -85,7 +85,7 @@ class ModelRoute:
         except (aiohttp.ClientError, TimeoutError) as problem:
             return error_answer(502, f"the provider cannot be reached: {type(problem).__name__}")
 
-    async def _call(self, request: web.Request, path: str, wire: Format) -> web.StreamResponse:
+    async def _call(self, request: web.BaseRequest, path: str, wire: Format) -> web.StreamResponse:
         body = await read_body(request)
         await self._gate.pace.act()
         await self._admit(wire, body, path)
@@ -103,7 +103,7 @@ class ModelRoute:
             headers = answer_headers(answer.headers)
             return web.Response(status=answer.status, body=data, headers=headers)
 
-    async def _plain(self, request: web.Request, path: str) -> web.StreamResponse:
+    async def _plain(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """Pass on what is written down and needs no judging."""
         data = encoded(await read_body(request)) if request.method == "POST" else None
         await self._gate.record("model listing", {"route": self._route.name, "path": path})
@@ -135,7 +135,7 @@ class ModelRoute:
         # Said before it goes out, but not waited for: what it leads to is.
         self._gate.tell({"type": "note", "what": "model call", "fields": fields})
 
-    def _asked(self, request: web.Request, path: str, wire: Format, body: Body) -> Asked:
+    def _asked(self, request: web.BaseRequest, path: str, wire: Format, body: Body) -> Asked:
         headers = self._headers(request)
         headers["Content-Type"] = "application/json"
         return Asked(
@@ -144,9 +144,9 @@ class ModelRoute:
             again=self._again, budget=self._budget,
         )  # fmt: skip
 
-    def _headers(self, request: web.Request) -> CIMultiDict[str]:
+    def _headers(self, request: web.BaseRequest) -> CIMultiDict[str]:
         return asked_headers(request.headers, key_headers(self._route, self._key))
 
-    def _url(self, path: str, request: web.Request) -> str:
+    def _url(self, path: str, request: web.BaseRequest) -> str:
         query = request.rel_url.raw_query_string
         return f"{self._route.upstream}{path}{'?' if query else ''}{query}"

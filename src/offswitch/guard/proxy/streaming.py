@@ -26,7 +26,7 @@ MOST_HELD = 32 * 2**20
 
 
 async def relay(
-    request: web.Request, answer: aiohttp.ClientResponse, asked: Asked
+    request: web.BaseRequest, answer: aiohttp.ClientResponse, asked: Asked
 ) -> web.StreamResponse:
     """The stream to the agent; it breaks off where it cannot be judged."""
     response = web.StreamResponse(status=answer.status, headers=answer_headers(answer.headers))
