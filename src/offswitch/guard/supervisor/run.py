@@ -6,9 +6,7 @@ once a round of that thread, so a supervisor that is stuck anywhere is a supervi
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import math
 import os
 import select
 import socket
@@ -33,13 +31,13 @@ from offswitch.guard.stop.pidfd import has_ended
 from offswitch.guard.stop.wire import Message
 from offswitch.guard.supervisor.control import Phase, Request, decide
 from offswitch.guard.supervisor.door import Door
-from offswitch.guard.supervisor.ladder import Alarm, Ladder, Level, raised, released
-from offswitch.guard.supervisor.levers import Levers
+from offswitch.guard.supervisor.ladder import Level
 from offswitch.guard.supervisor.link import WatchdogLink
 from offswitch.guard.supervisor.notes import state_fields
 from offswitch.guard.supervisor.protocol import ShutdownActions, ShutdownResult, shut_down
 from offswitch.guard.supervisor.result import Reason, RunResult, kill_from, result_fields
 from offswitch.guard.supervisor.runs import RESULT, Run, write_state
+from offswitch.guard.supervisor.sensing import Sensing
 from offswitch.guard.supervisor.settings import Hooks, Journal, NoJournal, Settings
 from offswitch.guard.supervisor.signals import caught_signals
 from offswitch.guard.supervisor.stopping import (
@@ -101,11 +99,9 @@ class _Supervisor:
         self.hooks, self.journal = hooks, journal
         self.begun = time.monotonic()
         self.phase: Phase = "starting"
-        self.ladder = Ladder(settings.thresholds)
         self.reason: Reason = "exited"
         self.detail = self.failure = ""
         self.exit_code: int | None = None
-        self.said_of: dict[str, float] = collections.defaultdict(float)
         self.ended_at: float | None = None
         self.stopping: Generator[None, None, ShutdownResult] | None = None
         self.result: RunResult | None = None
@@ -114,7 +110,8 @@ class _Supervisor:
         self.start = start_in_background(self.wake)
         self.waiting: list[tuple[Attempt[Any], Callable[[Attempt[Any]], None]]] = []
         self.moving = self.watchdog_lost = self.halting = False
-        self.levers = Levers(hooks, self.begin, self.note)
+        told = (hooks, self.begin, self.note, self.climbed)
+        self.sensing = Sensing(settings.thresholds, *told)
         self.unborn = True  # nothing has been started, or what was is known to have been reaped
         self.door = Door(run)
         self.link = WatchdogLink(run, settings)
@@ -181,7 +178,7 @@ class _Supervisor:
         if self.phase == "starting" and now >= self.due:
             self.fail("the agent was not running in time")
         if self.phase in ("running", "paused"):
-            self.sense()
+            self.sensing.sense()
         self.advance()
 
     # -- the watchdog ----------------------------------------------------------------------------
@@ -261,7 +258,7 @@ class _Supervisor:
     # -- what moves the run ----------------------------------------------------------------------
 
     def answer(self, request: Request) -> dict[str, Any]:
-        decision = decide(request, self.phase, self.ladder.level)
+        decision = decide(request, self.phase, self.sensing.ladder.level)
         problem = decision.problem
         if decision.order in ("pause", "resume") and self.moving:
             problem = "the last pause or resume is not finished"
@@ -278,7 +275,7 @@ class _Supervisor:
             case "pause":
                 self.pause()
             case "release" | "resume":
-                self.release()
+                self.sensing.release()
                 if order == "resume":
                     self.resume()
             case "renew":
@@ -290,41 +287,11 @@ class _Supervisor:
         again = self.stopping is not None or count > 1
         self.stop("signal", "", graceful=not again)
 
-    def sense(self) -> None:
-        for sensor in self.hooks.sensors:
-            for alarm in sensor():
-                before = self.ladder.level
-                self.ladder = raised(self.ladder, alarm)
-                if self.ladder.level != before:
-                    self.climb(before, alarm)
-                else:
-                    self.observe(alarm)
-                self.levers.follow(self.ladder)
-
-    def observe(self, alarm: Alarm) -> None:
-        """Write an alarm down that moves nothing; again only where its score has doubled."""
-        if math.isfinite(alarm.score) and alarm.score >= max(1.0, 2 * self.said_of[alarm.detector]):
-            self.said_of[alarm.detector] = alarm.score
-            level = self.ladder.wanted[alarm.detector].name.lower()
-            told = {"level": level, "score": alarm.score, "evidence": alarm.evidence}
-            self.note("alarm", detector=alarm.detector, **told)
-
-    def climb(self, before: Level, alarm: Alarm) -> None:
-        level = self.ladder.level
-        detail = f"{alarm.detector} {alarm.score}: {alarm.evidence}"
-        moved = {"before": before.name, "level": level.name, "detector": alarm.detector}
-        self.note("ladder", **moved, why=detail)
-        self.hooks.moved(level)
+    def climbed(self, level: Level, why: str) -> None:
         if level is Level.KILL:
-            self.stop("ladder", detail, graceful=False)
+            self.stop("ladder", why, graceful=False)
         elif level is Level.FREEZE and self.phase == "running":
             self.pause()
-
-    def release(self) -> None:
-        """Forget every alarm so far, as an operator orders."""
-        self.ladder = released(self.ladder)
-        self.levers.follow(self.ladder)
-        self.hooks.moved(self.ladder.level)
 
     def pause(self) -> None:
         self.phase, self.moving = "paused", True
@@ -338,7 +305,7 @@ class _Supervisor:
         if done or self.phase != "paused":
             return
         # Half frozen is neither: an alarm's freeze that fails becomes a kill, an operator's a no.
-        if self.ladder.level >= Level.FREEZE:
+        if self.sensing.ladder.level >= Level.FREEZE:
             self.stop("ladder", "the freeze did not hold", graceful=False)
         else:
             self.resume()
@@ -354,7 +321,7 @@ class _Supervisor:
         if self.phase != "paused" or attempt.problem:
             return
         self.phase = "running"
-        if self.ladder.level >= Level.FREEZE:
+        if self.sensing.ladder.level >= Level.FREEZE:
             self.pause()  # an alarm rose while the run was being thawed
 
     # -- the end ---------------------------------------------------------------------------------
@@ -406,7 +373,7 @@ class _Supervisor:
             verified=shutdown.verified,
             kill=shutdown.kill or self.word.kill,
             shutdown=shutdown,
-            level=self.ladder.level,
+            level=self.sensing.ladder.level,
             seconds=time.monotonic() - self.begun,
         )
         self.note("kill verified" if shutdown.verified else "kill failed", reason=self.reason)
@@ -434,8 +401,8 @@ class _Supervisor:
         return {
             "run": self.run.id,
             "phase": self.phase,
-            "level": self.ladder.level.name.lower(),
-            "by": self.ladder.by,
+            "level": self.sensing.ladder.level.name.lower(),
+            "by": self.sensing.ladder.by,
             "watchdog": "lost" if self.watchdog_lost else problem or "beating",
             "silence_s": None if pulse is None else pulse.silence(now),
             "reason": self.reason if self.stopping is not None else "",
