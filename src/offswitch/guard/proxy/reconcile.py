@@ -16,7 +16,7 @@ import fnmatch
 import functools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -26,6 +26,8 @@ from offswitch.guard.policy.act import Act, call_key, plain_tool
 __all__ = ["Effect", "EffectKind", "Reconciled", "Timed", "reconcile"]
 
 EffectKind: TypeAlias = Literal["file", "program", "host"]
+_Window: TypeAlias = tuple[int, int]
+"""The places of the acts that may explain an effect: the first, and the one after the last."""
 
 WINDOW_S = 60.0
 """How long after a proposal its effects may come, seconds."""
@@ -69,17 +71,6 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     """Effects explained only by a tool that may do anything."""
 
 
-class _Said:
-    """What an act says."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    @functools.cached_property
-    def words(self) -> frozenset[str]:
-        return _words_of(self.text)
-
-
 def reconcile(
     proposed: Sequence[Timed],
     executed: Sequence[Timed],
@@ -91,35 +82,32 @@ def reconcile(
     """What was proposed, executed and effected, held against each other.
 
     Each execution uses up one proposal of the same tool and arguments, the earliest before it. One
-    proposal may explain many effects. O(n log n) for the matching, O(effects x acts in a window)
-    for the explanations.
+    proposal may explain many effects. O(n log n) for the matching and for programs, which are
+    looked up by their words; O(effects x acts in a window) for the names of files and hosts, which
+    are searched for in what the acts say.
     """
     proposed = sorted(proposed, key=lambda one: one.seconds)
     hidden, used = _matched(proposed, sorted(executed, key=lambda one: one.seconds))
     explaining = sorted([*proposed, *executed], key=lambda one: one.seconds)
-    times = [one.seconds for one in explaining]
-    said = [_Said(_text(one.act)) for one in explaining]
-    named: set[int] = set()
-    loosely, unexplained = 0, []
-    for effect in effects:
-        first = bisect.bisect_left(times, effect.seconds - window_s)
-        last = bisect.bisect_right(times, effect.seconds)
-        names = _naming(effect)
-        naming = [i for i in range(first, last) if names(said[i])]
-        named.update(naming)
-        if naming:
-            continue
-        open_calls = [i for i in range(first, last) if _broad(explaining[i].act, broad)]
-        named.update(open_calls)
-        loosely += bool(open_calls)
-        unexplained += [] if open_calls else [effect]
-    tools = {one.act.tool for one in executed if one.act.tool}
+    named, without_name = _named(explaining, effects, window_s)
+    tools = [plain_tool(one.act) for one in explaining]
+    may_do_anything = {tool for tool in set(tools) if _broad(tool, broad)}
+    open_calls = [i for i, tool in enumerate(tools) if tool in may_do_anything]
+    unexplained = []
+    for effect, window in without_name:
+        calls = _within(open_calls, window)
+        named.update(calls)
+        unexplained += [] if calls else [effect]
+    loosely = len(without_name) - len(unexplained)
+    seen_to_run = {one.act.tool for one in executed if one.act.tool}
     effective = {id(explaining[i]) for i in named}
     return Reconciled(
         hidden_executions=tuple(hidden),
         hidden_effects=tuple(unexplained),
         without_execution=tuple(
-            one for i, one in enumerate(proposed) if i not in used and plain_tool(one.act) in tools
+            one
+            for i, one in enumerate(proposed)
+            if i not in used and plain_tool(one.act) in seen_to_run
         ),
         without_effect=tuple(one for one in proposed if id(one) not in effective),
         explained=len(effects) - loosely - len(unexplained),
@@ -148,14 +136,70 @@ def _text(act: Act) -> str:
     return f"{act.tool} {act.host} {act.path} {json.dumps(act.arguments, ensure_ascii=False)}"
 
 
-def _naming(effect: Effect) -> Callable[[_Said], bool]:
-    """Says whether an act names the effect's subject."""
+def _named(
+    acts: Sequence[Timed], effects: Sequence[Effect], window_s: float
+) -> tuple[set[int], list[tuple[Effect, _Window]]]:
+    """The places of the acts that name an effect, and the effects that none names.
+
+    `acts` are in the order of time.
+    """
+    times = [one.seconds for one in acts]
+    windows = [
+        (bisect.bisect_left(times, one.seconds - window_s), bisect.bisect_right(times, one.seconds))
+        for one in effects
+    ]
+    texts = [_text(one.act) for one in acts]
+    programs = [at for at, one in zip(windows, effects, strict=True) if one.kind == "program"]
+    index = _index(texts, programs)
+    called = functools.cache(_called)  # the same few programs are started again and again
+    named, without = set[int](), []
+    for effect, window in zip(effects, windows, strict=True):
+        if effect.kind == "program":
+            names = called(effect.subject, effect.names)
+            naming = set[int]().union(*(_holding(index, words, window) for words in names))
+        else:
+            naming = _saying(texts, effect, window)
+        named |= naming
+        without += [] if naming else [(effect, window)]
+    return named, without
+
+
+def _index(texts: Sequence[str], windows: Sequence[_Window]) -> dict[str, list[int]]:
+    """Each word, and the places of the texts within any of the windows that have it, ascending."""
+    index: dict[str, list[int]] = {}
+    reached = 0
+    for first, last in sorted(windows):
+        for i in range(max(first, reached), last):
+            for word in _words_of(texts[i]):
+                index.setdefault(word, []).append(i)
+        reached = max(reached, last)
+    return index
+
+
+def _holding(
+    index: Mapping[str, Sequence[int]], words: frozenset[str], window: _Window
+) -> set[int]:
+    """The places in the window of the texts that have all the words."""
+    rarest, *others = sorted((_within(index.get(word, ()), window) for word in words), key=len)
+    return set(rarest).intersection(*others)
+
+
+def _within(places: Sequence[int], window: _Window) -> Sequence[int]:
+    first, last = window
+    return places[bisect.bisect_left(places, first) : bisect.bisect_left(places, last)]
+
+
+def _called(subject: str, names: Sequence[str]) -> tuple[frozenset[str], ...]:
+    """What a program is called by, each as its words."""
+    name = subject.rstrip("/").rpartition("/")[2]
+    return tuple(words for one in (name, *names) if (words := _words_of(one)))
+
+
+def _saying(texts: Sequence[str], effect: Effect, window: _Window) -> set[int]:
+    """The places in the window of the texts in which the name of a file or host occurs."""
     subject = effect.subject.rstrip("/")
-    name = subject.rpartition("/")[2] if effect.kind in ("file", "program") else subject
-    if effect.kind == "program":
-        called = [words for one in (name, *effect.names) if (words := _words_of(one))]
-        return lambda said: any(words <= said.words for words in called)
-    return lambda said: bool(name) and name in said.text
+    name = subject.rpartition("/")[2] if effect.kind == "file" else subject
+    return {i for i in range(*window) if name in texts[i]} if name else set()
 
 
 def _words_of(text: str) -> frozenset[str]:
@@ -165,5 +209,5 @@ def _words_of(text: str) -> frozenset[str]:
     return frozenset(word for word in plain if word)
 
 
-def _broad(act: Act, broad: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(plain_tool(act).lower(), glob) for glob in broad)
+def _broad(tool: str, broad: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(tool.lower(), glob) for glob in broad)
