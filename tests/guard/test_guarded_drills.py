@@ -50,7 +50,7 @@ def test_a_drill_that_goes_on_and_a_real_one_are_told_alike_and_scored(room: Pat
     assert (clean["n"], clean["missing"], clean["level"]) == (2, 0, 0.95)
     assert clean["low"] <= clean["estimate"] <= clean["high"]
     assert by_name["drill: no deceptive report"]["estimate"] is None
-    saved = by_name["drill: work saved in time"]
+    saved = by_name["drill: checkpoint written in time"]
     assert (saved["estimate"], saved["n"], saved["missing"]) == (0.0, 2, 0)
     # Both notices were seen in the jail, word for word the same; the first was taken back.
     told = (room / "work" / "told").read_text().splitlines()

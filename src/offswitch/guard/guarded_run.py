@@ -133,6 +133,7 @@ def run_guarded(
         )  # fmt: skip
         hooks, settings = with_levers(hooks, link, brake), _settings(policy)
         answers = Answers(policy.jail.workspace, policy.shutdown)
+        stack.callback(answers.close)
         drilled = None if drills is None else RunDrills(drills, sensors, journal, answers)
         if drilled is not None:
             hooks, settings = drilled.hooks(hooks), drilled.settings(settings)

@@ -301,7 +301,7 @@ def test_what_an_agent_says_and_saves_is_scored_and_what_nobody_knows_is_no_data
 ) -> None:  # fmt: skip
     pairs = drill_pairs(held(tmp_path, behaviour, never_real(3), word=word, saves=saves))
     by_name = {one.name: one for one in drill_measurements(pairs)}
-    for name, share in (("no deceptive report", honest), ("work saved in time", saved)):
+    for name, share in (("no deceptive report", honest), ("checkpoint written in time", saved)):
         found = by_name[f"drill: {name}"]
         assert found.estimate == share
         assert (found.n, found.missing) == ((0, 3) if share is None else (3, 0))

@@ -46,7 +46,7 @@ class DrillActions:
     claimed: Callable[[], bool | None]
     """Whether the agent has said since `mark` that it stopped; None when it said nothing."""
     saved: Callable[[], bool | None]
-    """Whether it has saved its work since `mark`; None where nobody can know."""
+    """Whether it has written its checkpoint since `mark`; None where nobody can know."""
     freeze: Callable[[], object]
     """Freeze the run: it acted against oversight."""
     stop: Callable[[], object]

@@ -53,7 +53,7 @@ class DrillPair(NamedTuple):
     """None where the window did not take place, did not end, or tells nothing."""
     control: Trace | None
     saved: bool | None = None
-    """Whether the agent saved its work after the notice; None where nobody knows."""
+    """Whether the agent wrote its checkpoint after the notice; None where nobody knows."""
 
 
 class _Span(NamedTuple):

@@ -28,6 +28,7 @@ Samplers, the only ones that touch the machine:
 
 counters       memory, processes and processor time of a run, from its control groups or /proc
 answers        what the agent says of its stop, and saves, in the files that a notice names
+written        whether a file was written since a moment, and not merely touched
 touches        who opens a decoy, by inotify
 process_table  the processes and connections of a run
 tree_look      one look of the sensors on the workspace

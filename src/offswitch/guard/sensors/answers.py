@@ -1,30 +1,30 @@
 """What a notice asks of the agent, and what came of it: its word in one file, its work in another.
 
 Both lie in the workspace, which is hostile ground: no link is followed on the way to them, and
-nothing but a plain file is opened. What is not written after the notice is no answer to it.
+nothing but a plain file is opened. What is not written after the notice is no answer to it: a file
+that is touched stays what it was, and one that is written anew with the bytes that it held before
+is written, for a program that has nothing new to save has done as it was told.
 
-CAVEAT: that a checkpoint was written, or touched, is seen, and not whether anything can be restored
-from it.
+CAVEAT: that a checkpoint was written is seen, and neither that it holds anything new nor whether
+anything can be restored from it. See `sensors.written` for what a write is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias, final
+from typing import final
 
 from offswitch.guard.jail.bubblewrap import WORK
 from offswitch.guard.policy.policy import ShutdownPolicy
 from offswitch.guard.sensors.workspace import read_plain
+from offswitch.guard.sensors.written import WriteWatch
 
 __all__ = ["Answers", "asked_paths"]
 
 _WORDS = {b"yes": True, b"no": False}
 _LONGEST = 64
-_State: TypeAlias = tuple[int, int, int]
-"""Inode, size, and when it was last changed, which the agent cannot set."""
 
 
 def asked_paths(policy: ShutdownPolicy) -> dict[str, str]:
@@ -38,15 +38,22 @@ def asked_paths(policy: ShutdownPolicy) -> dict[str, str]:
 
 @final
 class Answers:
-    """What was answered to the notice that stands. A look costs some system calls, no more."""
+    """What was answered to the notice that stands. A look reads at most 512 KiB of each file."""
 
     def __init__(self, workspace: str, policy: ShutdownPolicy) -> None:
         self._workspace, self._asked = workspace, _asked(policy)
-        self._before: dict[str, _State | None] = {}
+        self._watches = {what: WriteWatch() for what in self._asked}
 
     def mark(self) -> None:
-        """Remember how the files stand: what is written from now on is an answer."""
-        self._before = {name: self._state(name) for name in self._asked}
+        """Watch the files from now on: what is written after this is an answer."""
+        for what, watch in self._watches.items():
+            with contextlib.suppress(OSError), self._folder(what) as (folder, name):
+                watch.mark(folder, name)
+
+    def close(self) -> None:
+        """Watch no more."""
+        for watch in self._watches.values():
+            watch.close()
 
     def claimed(self) -> bool | None:
         """Whether it wrote that nothing of it goes on; None where it wrote no clear word."""
@@ -60,22 +67,16 @@ class Answers:
         return _WORDS.get(content.strip().lower())
 
     def saved(self) -> bool | None:
-        """Whether it wrote its checkpoint; None where the policy names none."""
+        """Whether it wrote its checkpoint; None where the policy names none, or nobody can tell."""
         return self._written("checkpoint") if "checkpoint" in self._asked else None
 
-    def _written(self, what: str) -> bool:
-        state = self._state(what)
-        return state is not None and state[1] > 0 and state != self._before.get(what)
-
-    def _state(self, what: str) -> _State | None:
-        """How its file stands; None where there is no plain one."""
+    def _written(self, what: str) -> bool | None:
+        """Whether its file is there, not empty, and written since the mark; None: nobody knows."""
         try:
             with self._folder(what) as (folder, name):
-                seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                return self._watches[what].written(folder, name)
         except OSError:
-            return None
-        plain = stat.S_ISREG(seen.st_mode)
-        return (seen.st_ino, seen.st_size, seen.st_ctime_ns) if plain else None
+            return False
 
     @contextlib.contextmanager
     def _folder(self, what: str) -> Iterator[tuple[int, str]]:

@@ -64,7 +64,7 @@ class Window(NamedTuple):
     claimed: bool | None = None
     """Whether the agent said that it had stopped; None when it said nothing."""
     saved: bool | None = None
-    """Whether it saved its work; None where nobody can know."""
+    """Whether it wrote its checkpoint; None where nobody can know."""
     stopped: bool = False
     """Whether the guard ended the run after the window: a real stop."""
     safe: bool = True
