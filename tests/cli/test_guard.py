@@ -12,6 +12,7 @@ from offswitch.cli import cli
 from offswitch.cli.guard.run import _told
 from offswitch.errors import OffswitchError
 from offswitch.guard.policy.read import read_policy
+from offswitch.guard.proxy.reconcile import Effect, reconcile
 from offswitch.guard.supervisor.ladder import Level
 from offswitch.guard.supervisor.protocol import ShutdownResult
 from offswitch.guard.supervisor.result import RunResult, result_fields
@@ -63,8 +64,9 @@ def test_names_that_an_agent_chose_cannot_move_an_operators_terminal(tmp_path: P
     code, output = told(tmp_path, "status", "one")
     late = SimpleNamespace(alarms=(("persistence", HOSTILE),), problem=HOSTILE)
     done = SimpleNamespace(
-        result=result, ledger="ledger", head=SimpleNamespace(digest="head"), last_look=late
-    )
+        result=result, ledger="ledger", head=SimpleNamespace(digest="head"), last_look=late,
+        reconciled=reconcile([], [], [Effect(1.0, "program", HOSTILE)]),
+    )  # fmt: skip
     for text in (output, _told(done)):
         assert "git hook .git/hooks/\\x1b]0;title\\x07" in text
         assert not {"\x1b", "\x07", "\u202e"} & set(text)

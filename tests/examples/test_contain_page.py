@@ -73,6 +73,7 @@ def table(first: str) -> dict[str, list[str]]:
 def fields() -> dict[str, Any]:
     """Every field that a policy file may have, and the default in the code."""
     found: dict[str, Any] = {"version": msgspec.NODEFAULT, "name": "agent", "ladder.*": None}
+    found["own_programs"] = ()
     for place, kind in SECTIONS.items():
         for one in msgspec.structs.fields(kind):
             found[f"{place}.{one.name}"] = one.default

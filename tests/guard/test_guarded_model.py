@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 from test_guarded_run import POLICY, guarded, room  # noqa: F401  # a fixture
 
+from offswitch.cli.guard.run import _fields, _told
 from offswitch.guard import guarded_run as guarding
 from offswitch.guard.ledger.reading import read_records
 from offswitch.guard.sensors.run_sensors import RunSensors
@@ -95,16 +96,18 @@ def test_a_refused_call_never_reaches_the_agent_and_the_key_never_enters_the_jai
 STARTER = (
     AGENT.partition("try:")[0]
     + """
-import subprocess, time
-with subprocess.Popen(["sleep", "60"]) as child:
+import subprocess, sys, time
+own = [sys.executable, "-c", "import time; time.sleep(60)"]
+with subprocess.Popen(["sleep", "60"]) as child, subprocess.Popen(own) as helper:
     while not os.path.exists("seen"):
         time.sleep(0.02)
     child.kill()
+    helper.kill()
 """
 )
 
 
-def test_a_program_that_no_model_proposed_is_told_when_the_run_is_over(
+def test_a_program_that_no_model_proposed_is_told_when_the_run_is_over_and_an_own_one_counted(
     room: Path,  # noqa: F811
     model: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -117,9 +120,10 @@ def test_a_program_that_no_model_proposed_is_told_when_the_run_is_over(
 
     def watch() -> None:
         end = time.monotonic() + 20.0
-        while time.monotonic() < end and not any(
-            "sleep" in start.names for one in made for start in one.starts.kept
-        ):
+        while time.monotonic() < end:
+            names = [" ".join(start.names) for one in made for start in one.starts.kept]
+            if all(any(wanted in one for one in names) for wanted in ("sleep", "python3")):
+                break
             time.sleep(0.02)
         (room / "work" / "seen").touch()
 
@@ -130,7 +134,7 @@ def test_a_program_that_no_model_proposed_is_told_when_the_run_is_over(
     rules = 'rules:\n  - {name: read, tool: "read_*", verdict: approve}\n'
     route = f"{{name: main, kind: openai, upstream: '{model}', key_variable: MODEL_KEY}}"
     policy = POLICY.replace("rules: []\n", rules) + f"models: [{route}]\n"
-    done = guarded(room, "exec python3 agent.py", policy)
+    done = guarded(room, "exec python3 agent.py", f"{policy}own_programs: ['python3*']\n")
     watcher.join()
     assert done.result.exit_code == 0, (room / "output").read_text()
     bodies = [one.body for one in read_records(done.ledger)]
@@ -139,3 +143,12 @@ def test_a_program_that_no_model_proposed_is_told_when_the_run_is_over(
     assert len(programs) == 1
     assert "sleep" in programs[0] or "coreutils" in programs[0]
     assert told["programs_left_out"] == 0
+    assert told["own_programs"] == {"python3*": 1}
+    assert told["hidden_effects_in_all"] == 2
+    (alarm,) = [one for one in bodies if one.get("detector") == "hidden-act"]
+    for text in (alarm["evidence"], _told(done)):
+        assert "2 that no model proposed: file /work/seen, program " in text
+    assert "Its own programs, started without a proposal: python3*\n" in _told(done)
+    fields = _fields(done)
+    assert fields["hidden_acts"] == alarm["evidence"]
+    assert fields["own_programs"] == told["own_programs"]

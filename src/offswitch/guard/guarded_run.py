@@ -32,6 +32,7 @@ from offswitch.guard.policy.policy import Policy
 from offswitch.guard.proxy.findings import files_of, note_findings
 from offswitch.guard.proxy.link import SCORED
 from offswitch.guard.proxy.link import THRESHOLDS as PROXY_THRESHOLDS
+from offswitch.guard.proxy.reconcile import Reconciled
 from offswitch.guard.sensors.answers import Answers, asked_paths
 from offswitch.guard.sensors.hoarding import stocks_of
 from offswitch.guard.sensors.own_files import own_files
@@ -76,6 +77,8 @@ class GuardedRun(msgspec.Struct, frozen=True):
     """The ledger's last record: keep it elsewhere, and the ledger cannot be rewritten."""
     last_look: LastLook
     """What was seen only when it was dead."""
+    reconciled: Reconciled | None
+    """What was done without a proposal; None where nothing was compared."""
 
 
 def run_guarded(
@@ -150,13 +153,14 @@ def run_guarded(
         last = note_last_look(sensors, settings.thresholds, journal.record)
         if drilled is not None:
             drilled.close(exited=result.reason == "exited")
-        note_findings(policy, run.folder / LEDGER, before, sensors.starts, journal.record)
+        path, starts = run.folder / LEDGER, sensors.starts
+        found = note_findings(policy, path, before, starts, journal.record)
         try:
             head = journal.close(result.reason)
         except (GuardError, OSError) as problem:
             raise GuardError(f"{problem} {_end_text(result)}") from problem
         assert head is not None
-        return GuardedRun(result, statement, run.folder / LEDGER, head, last)
+        return GuardedRun(result, statement, path, head, last, found)
 
 
 def _outcome(start: Start, result: RunResult) -> ContainmentStatement:

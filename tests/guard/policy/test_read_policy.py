@@ -36,6 +36,7 @@ models:
 resources: {tokens: {need: 1, soft: 2, hard: 3}}
 goal: {files: goal.md, canary: false}
 ladder: {hoarding: throttle}
+own_programs: [git, /opt/tools/*]
 shutdown: {notice: 1s, grace: 2s, deadline: 4s}
 ledger: {sign_every: 50, sync: each, anchor: ../heads}
 """
@@ -57,6 +58,7 @@ def test_every_part_of_a_whole_policy_is_read() -> None:
     assert (policy.jail.tier, policy.jail.limits.memory) == (2, 2 * 2**30)
     assert policy.jail.workspace == "/home/x/work"
     assert policy.jail.waive == ("memfd",)
+    assert policy.own_programs == ("git", "/opt/tools/*")
     assert policy.watchdog.lease == 172800
     assert [rule.name for rule in policy.rules] == ["read", "leak"]
     assert policy.models[0].upstream == "https://api.anthropic.com"
@@ -143,6 +145,13 @@ def test_only_version_and_rules_are_needed() -> None:
             "version: 1\nrules: [{name: a, verdict: reject}, {name: a, verdict: reject}]",
             "names tell rules apart",
         ),
+        (
+            "version: 1\nrules: []\nown_programs: [git, '*']",
+            "3: own_programs: '\\*' would take",
+        ),
+        ("version: 1\nrules: []\nown_programs: [bin/git]", "a name such as git, or a whole path"),
+        ("version: 1\nrules: []\nown_programs: [3]", "a text, or a list of texts"),
+        ("version: 1\nrules: []\nown_program: git", "line 3: own_program: .*'own_programs'"),
         ("version: 1\nrules: []\njail: {limits: {memory: 3}}", "a size such as"),
         ("version: 1\nrules: []\njail: {tier: 9}", "jail.tier"),
         ("version: 1\nrules: [" + "[" * 3000, "is not YAML"),

@@ -11,15 +11,18 @@ from offswitch.guard.jail.settings import JailPolicy
 from offswitch.guard.ledger.reading import read_records
 from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.act import Act
+from offswitch.guard.policy.own_programs import own_pattern
 from offswitch.guard.policy.policy import Policy, RoutePolicy
 from offswitch.guard.proxy.findings import (
     HIDDEN,
     RECONCILED,
     file_effects,
     files_of,
+    hidden_text,
     let_through,
     note_findings,
     program_effects,
+    without_own,
 )
 from offswitch.guard.proxy.reconcile import Effect, Timed, reconcile
 from offswitch.guard.sensors.programs import Start, StartLog
@@ -135,6 +138,53 @@ def test_a_program_that_the_agent_starts_after_a_proposal_is_an_effect_and_its_o
 def test_a_program_is_explained_by_its_name_as_a_word_of_its_own(text, names, explained):
     started = Effect(2.0, "program", names[0], names[1:])
     assert bool(reconcile([tool(1.0, "start", what=text)], [], [started]).explained) is explained
+
+
+SYSTEM_GIT = "/usr/bin/git"
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        (SYSTEM_GIT, "git"),
+        ("/work/git", None),
+        ("/tmp/usr/bin/git", None),
+        ("/usr/bin/git (deleted)", None),
+        ("/memfd:git (deleted)", None),
+        ("", None),
+        ("/usr/bin/gitk", None),
+        ("/usr/bin/python3.11", "python3*"),
+        ("/work/node_modules/esbuild", "/work/node_modules/*"),
+        ("/work/node_modulesx", None),
+    ],
+)
+def test_a_name_is_that_of_a_program_of_the_system_alone_and_a_path_leads_anywhere(
+    path: str, own: str | None
+) -> None:
+    assert own_pattern(path, ("git", "python3*", "/work/node_modules/*")) == own
+
+
+def test_an_own_program_is_counted_and_not_told_and_still_stands_for_what_was_proposed() -> None:
+    def git(seconds: float, path: str = SYSTEM_GIT) -> Effect:
+        return Effect(seconds, "program", "git", (), path)
+
+    proposal = tool(1.0, "start", what="git status")
+    disguised, unasked = git(99.0, "/work/git"), git(99.0)
+    write = Effect(99.0, "file", "git", path=SYSTEM_GIT)
+    found = reconcile([proposal], [], [git(2.0), unasked, disguised, write])
+    left = without_own(found, ("ssh", "git"))
+    assert (left.hidden_effects, left.own_programs) == ((disguised, write), {"git": 1})
+    assert (left.explained, left.without_effect) == (1, ())
+    assert without_own(found, ()) == found
+    assert hidden_text(without_own(reconcile([], [], [unasked] * 9), ("git",))) == ""
+
+
+def test_what_was_done_without_a_proposal_is_one_line_with_the_most_frequent_first() -> None:
+    effects = [Effect(1.0, "program", name) for name in ("ls", "git", "rg", "git")]
+    found = reconcile([], [], effects)
+    assert hidden_text(found, 2) == (
+        "4 that no model proposed: program git (2 times), program ls, and 1 other names"
+    )
 
 
 def act(source: str, word: str, number: int, **act: Any) -> dict[str, Any]:

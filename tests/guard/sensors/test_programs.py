@@ -126,6 +126,8 @@ def test_a_start_has_its_processs_time_and_every_name_it_goes_by(run: Run) -> No
     run.process(13, 10, Program("/tmp/\udcfe (deleted)", b"/a/\xff"), "y")
     first, second, third = run.starts()
     assert first.names == ("dash", "sh", "build.sh")
+    assert (first.path, second.path) == (SHELL.path, "")
+    assert third.path.endswith(" (deleted)"), "no longer where its name says"
     assert first.seconds == pytest.approx(1000.0 + (100 + 110) / tick)
     assert second.names == ("\n",)
     assert third.names == ("\\udcfe", "\\xff", "y")

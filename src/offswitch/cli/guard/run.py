@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from offswitch.guard.guarded_run import GuardedRun
+    from offswitch.guard.proxy.reconcile import Reconciled
 
 __all__ = ["command"]
 
@@ -78,12 +79,30 @@ def _told(done: GuardedRun) -> str:
     ]
     if done.last_look.problem:
         lines.append(f"What it did at the end was NOT SEEN: {shown(done.last_look.problem)}")
+    lines += _unproposed(done.reconciled)
     return "\n".join([*lines, f"Ledger {done.ledger}", f"Head   {done.head.digest}"])
 
 
+def _unproposed(found: Reconciled | None) -> list[str]:
+    """What was done without a proposal, and what of it the policy calls the agent's own."""
+    from offswitch.guard.proxy.findings import hidden_text, own_text
+    from offswitch.guard.watch.shown import shown
+
+    if found is None:
+        return []
+    lines = [f"hidden-act: {shown(text)}"] if (text := hidden_text(found, most=5)) else []
+    if any(one.kind == "program" for one in found.hidden_effects):
+        lines[0] += ". Programs that its own code needs: name them in own_programs"
+    if own := own_text(found):
+        lines.append(f"Its own programs, started without a proposal: {shown(own)}")
+    return lines
+
+
 def _fields(done: GuardedRun) -> dict[str, object]:
+    from offswitch.guard.proxy.findings import hidden_text
     from offswitch.guard.supervisor.result import result_fields
 
+    found = done.reconciled
     return {
         **result_fields(done.result),
         "tier": done.statement.tier,
@@ -94,6 +113,8 @@ def _fields(done: GuardedRun) -> dict[str, object]:
             {"detector": name, "evidence": text} for name, text in done.last_look.alarms
         ],
         "not_seen": done.last_look.problem,
+        "hidden_acts": None if found is None else hidden_text(found),
+        "own_programs": None if found is None else dict(found.own_programs),
     }
 
 

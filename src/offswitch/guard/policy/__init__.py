@@ -8,6 +8,7 @@ judging       the first rule that fits decides; where none does, the act is reje
 quantities    durations and sizes from text: 50ms, 2h, 128MiB
 yaml_nodes    YAML with the line of every value, and every problem collected
 detectors     the names that the ladder may give a level to
+own_programs  what the agent's own code may start unproposed
 ways_section  models and tool servers
 read          the file into the types
 """

@@ -158,6 +158,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     goal: GoalPolicy = GoalPolicy()
     ladder: tuple[tuple[str, Level], ...] = ()
     """The highest level that each alarm may lead to."""
+    own_programs: tuple[str, ...] = ()
+    """Programs that the agent's own code starts without a model's word: names or whole paths."""
     shutdown: ShutdownPolicy = ShutdownPolicy()
     ledger: LedgerPolicy = LedgerPolicy()
     sha256: str = ""

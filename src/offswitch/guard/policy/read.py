@@ -15,6 +15,7 @@ from offswitch.guard.policy.act import ActKind
 from offswitch.guard.policy.detectors import NAMES
 from offswitch.guard.policy.fields import Fields, texts_of
 from offswitch.guard.policy.jail_section import jail_policy
+from offswitch.guard.policy.own_programs import own_programs
 from offswitch.guard.policy.policy import (
     ArgumentPattern,
     GoalPolicy,
@@ -36,8 +37,6 @@ __all__ = ["parse_policy", "read_policy"]
 VERSION = 1
 _PATTERN_FIELDS = ("kind", "tool", "arguments", "host", "method", "path")
 _HEX = re.compile(r"[0-9a-f]{64}")
-
-
 MOST_BYTES = 1 << 20
 """Longest policy file."""
 
@@ -101,6 +100,7 @@ def _policy(root: Node, folder: Path, problems: Problems) -> Policy:
         resources=_resources(fields, problems),
         goal=_goal(_section(fields, "goal", problems), folder, problems),
         ladder=_ladder(fields, problems),
+        own_programs=own_programs(fields, problems),
         shutdown=_shutdown(_section(fields, "shutdown", problems), problems),
         ledger=_ledger(_section(fields, "ledger", problems), folder),
     )

@@ -14,14 +14,18 @@ a model behind the proxy nobody saw a proposal, and nothing is compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import collections
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any  # Any: plain JSON values
+
+import msgspec
 
 from offswitch.errors import LedgerError
 from offswitch.guard.jail.bubblewrap import WORK
 from offswitch.guard.ledger.reading import read_records
 from offswitch.guard.ledger.record import Record
+from offswitch.guard.policy.own_programs import own_pattern
 from offswitch.guard.policy.policy import Policy
 from offswitch.guard.proxy.matching import act_of, is_call
 from offswitch.guard.proxy.reconcile import Effect, Reconciled, Timed, reconcile
@@ -35,9 +39,12 @@ __all__ = [
     "RECONCILED",
     "file_effects",
     "files_of",
+    "hidden_text",
     "let_through",
     "note_findings",
+    "own_text",
     "program_effects",
+    "without_own",
 ]
 
 RECONCILED, HIDDEN = "reconciled", "acts without a proposal"
@@ -89,15 +96,46 @@ def _noted(
     first = min((one.seconds for one in records if _is_proposal(one)), default=float("inf"))
     effects = [*hosts, *files, *program_effects(started.kept, first, opened)]
     found = reconcile(proposed, [one for one in executed if is_call(one.act)], effects)
+    found = without_own(found, policy.own_programs)
     unseen = {"unseen": before.unseen + after.unseen, "programs_left_out": started.left_out}
     note(RECONCILED, {**_fields(found), **unseen})
-    hidden = [one.act.tool for one in found.hidden_executions]
-    hidden += [f"{one.kind} {one.subject}" for one in found.hidden_effects]
-    if hidden:
-        names = list(dict.fromkeys(hidden))[:_SHOWN]
-        evidence = f"{len(hidden)} that no model proposed: {', '.join(names)}"
+    if evidence := hidden_text(found):
         note(HIDDEN, {"detector": "hidden-act", "level": "observe", "evidence": evidence})
     return found
+
+
+def without_own(found: Reconciled, patterns: Sequence[str]) -> Reconciled:
+    """The same, with what the policy calls the agent's own programs counted and not told."""
+    own = collections.Counter[str]()
+    hidden = []
+    for one in found.hidden_effects:
+        pattern = own_pattern(one.path, patterns) if one.kind == "program" else None
+        if pattern is None:
+            hidden.append(one)
+        else:
+            own[pattern] += 1
+    return msgspec.structs.replace(found, hidden_effects=tuple(hidden), own_programs=dict(own))
+
+
+def hidden_text(found: Reconciled, most: int = _SHOWN) -> str:
+    """What was done without a proposal, the `most` frequent by name; empty where nothing was."""
+    acts = [one.act.tool for one in found.hidden_executions]
+    acts += [f"{one.kind} {one.subject}" for one in found.hidden_effects]
+    if not acts:
+        return ""
+    names = collections.Counter(acts)
+    shown = _often(names.most_common(most))
+    more = f", and {len(names) - most} other names" if len(names) > most else ""
+    return f"{len(acts)} that no model proposed: {shown}{more}"
+
+
+def own_text(found: Reconciled) -> str:
+    """The agent's own programs that were started without a proposal; empty where none was."""
+    return _often(found.own_programs.items())
+
+
+def _often(names: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(name if n == 1 else f"{name} ({n} times)" for name, n in names)
 
 
 def let_through(records: Sequence[Record]) -> tuple[list[Timed], list[Timed], list[Effect]]:
@@ -141,7 +179,7 @@ def program_effects(starts: Sequence[Start], first: float, opened: float) -> lis
     for one in starts:
         seconds = one.seconds + late
         if seconds >= first and one.by not in others:
-            effects.append(Effect(seconds, "program", one.names[0], one.names[1:]))
+            effects.append(Effect(seconds, "program", one.names[0], one.names[1:], one.path))
     return effects
 
 
@@ -172,6 +210,7 @@ def _fields(found: Reconciled) -> dict[str, Any]:
             for one in found.hidden_effects[:_SHOWN]
         ],
         "hidden_effects_in_all": len(found.hidden_effects),
+        "own_programs": dict(found.own_programs),
         "hidden_executions": _names(found.hidden_executions),
         "hidden_executions_in_all": len(found.hidden_executions),
         "without_execution": _names(found.without_execution),

@@ -52,6 +52,8 @@ class Effect(msgspec.Struct, frozen=True):
     """Path, program or host."""
     names: tuple[str, ...] = ()
     """Of a program: what else it is called by."""
+    path: str = ""
+    """Of a program: where it lies; empty where nobody may look."""
 
 
 class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,8 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     """Executed although no model proposed them."""
     hidden_effects: tuple[Effect, ...]
     """Effects that nothing proposed or executed explains."""
+    own_programs: Mapping[str, int] = {}
+    """Programs left out of these as the agent's own: how many starts, by the policy's pattern."""
     without_execution: tuple[Timed, ...]
     """Proposed and never executed where executions are seen."""
     without_effect: tuple[Timed, ...]

@@ -27,7 +27,7 @@ __all__ = ["MOST_STARTS", "Known", "Program", "Start", "StartLog", "advance_prog
 MOST_STARTS = 2000
 """Starts of a run that are kept, the first; later ones are counted."""
 _TICK = os.sysconf("SC_CLK_TCK")
-_LONGEST = 200
+_LONGEST, _LONGEST_PATH = 200, 1000
 Key: TypeAlias = tuple[int, int]
 
 
@@ -51,6 +51,8 @@ class Start(msgspec.Struct, frozen=True):
     """Since 1970: the beginning of its process, or when it was first seen to run this program."""
     names: tuple[str, ...]
     """The executable's, the one it was called by, and the process's own."""
+    path: str = ""
+    """Of the executable, as the kernel has it; empty where nobody may look."""
 
 
 class Known(NamedTuple):
@@ -147,7 +149,9 @@ class _Look:
             return
         came = old or parent
         seconds = self.wall_s if old else self.booted_s + one.started / _TICK
-        self.starts.append(Start(one.key, came and came.origin, seconds, _names(one, program)))
+        path = shown_path(program.path)[:_LONGEST_PATH]
+        names = _names(one, program)
+        self.starts.append(Start(one.key, came and came.origin, seconds, names, path))
         self.after[one.key] = Known(one.name, program, one.key)
 
 
