@@ -136,6 +136,7 @@ def crash(
 ) -> Crash:
     """Start a run in the new folder `room`, kill `part` after `delay_s`, and look at the rest."""
     trial, token = Crash(part, running), secrets.token_hex(8)
+    memory = _memory()
     front = _started(room, upstream, token, timeout)
     handles: dict[int, int] = {}
     try:
@@ -148,6 +149,8 @@ def crash(
             signal.pidfd_send_signal(handles[victim], signal.SIGKILL)
             _await_death(trial, token, jailed, begun, latest_s)
             _await_guards(trial, front, handles)
+            if any(maker == front.pid for _, maker in _memory() - memory):
+                trial.problems.append("memory that the supervisor shared outlives it")
             _look(trial, room, front)
     finally:
         for pidfd in handles.values():
@@ -366,6 +369,13 @@ def _living(token: str) -> set[int]:
                 if wanted in Path(entry.path, "environ").read_bytes().split(b"\0"):
                     found.add(int(entry.name))
     return found
+
+
+def _memory() -> set[tuple[str, int]]:
+    """The host's System V memory segments, and the process that made each."""
+    head, *rows = Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()
+    number, maker = (head.split().index(name) for name in ("shmid", "cpid"))
+    return {(row.split()[number], int(row.split()[maker])) for row in rows}
 
 
 def _children(pid: int) -> list[int]:

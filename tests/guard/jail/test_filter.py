@@ -97,8 +97,9 @@ def test_without_a_network_namespace_unix_and_datagram_sockets_are_refused():
         assert asked(1, "socket", family, kind) == REFUSED
         assert asked(2, "socket", family, kind) == ALLOW
     assert asked(1, "socket", UNIX + (1 << 32), STREAM) == REFUSED
-    assert asked(1, "shmget", 5) == REFUSED
-    assert asked(2, "shmget", 5) == ALLOW
+    for name in ("shmget", "shmat", "shmctl", "semop", "semctl", "msgsnd", "msgrcv", "mq_open"):
+        assert asked(1, name, 5) == REFUSED, name
+        assert asked(2, name, 5) == ALLOW, name
 
 
 def test_typing_into_the_guards_terminal_is_refused():

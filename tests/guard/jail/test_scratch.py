@@ -41,6 +41,13 @@ def stuck(folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def segments() -> set[tuple[int, int]]:
+    """The host's System V memory segments: the number of each, and the process that made it."""
+    head, *rows = Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()
+    number, maker = (head.split().index(name) for name in ("shmid", "cpid"))
+    return {(int(row.split()[number]), int(row.split()[maker])) for row in rows}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_self_test_that_is_stopped_leaves_nothing(
@@ -57,12 +64,15 @@ def test_what_a_killed_self_test_left_goes_with_the_next_and_a_living_ones_stays
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(open_folder))
+    before = segments()
     with stuck(open_folder) as process:
+        (bait,) = [one for one in segments() - before if one[1] == process.pid]
         (left,) = open_folder.iterdir()
         with scratch_folder() as other:
             assert {*open_folder.iterdir()} == {left, other}
         process.kill()
         process.wait()
+        assert bait not in segments(), "the kernel takes it with its maker"
         assert [*open_folder.iterdir()] == [left]
         with scratch_folder() as other:
             assert [*open_folder.iterdir()] == [other]

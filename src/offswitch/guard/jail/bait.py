@@ -19,7 +19,7 @@ from offswitch.guard.jail.plan import JailPlan
 __all__ = ["laid_bait"]
 
 _LONGEST = 107
-_IPC_CREAT, _IPC_EXCL, _IPC_RMID = 0o1000, 0o2000, 0
+_IPC_PRIVATE, _IPC_CREAT, _IPC_RMID = 0, 0o1000, 0
 
 
 @contextlib.contextmanager
@@ -54,7 +54,7 @@ def laid_bait(plan: JailPlan, within: Path | None = None) -> Iterator[Bait]:
             abstract=_unix(stack, f"\0{abstract}", socket.SOCK_STREAM).removeprefix("\0"),
             tcp=_internet(stack, socket.SOCK_STREAM),
             udp=_internet(stack, socket.SOCK_DGRAM),
-            memory_key=_memory_key(stack),
+            memory_segment=_memory_segment(stack),
             session=os.getsid(0),
             hostname=os.uname().nodename,
             user_map=Path("/proc/self/uid_map").read_text(encoding="ascii"),
@@ -102,14 +102,23 @@ def _internet(stack: contextlib.ExitStack, kind: int) -> int:
     return port
 
 
-def _memory_key(stack: contextlib.ExitStack) -> int | None:
+def _memory_segment(stack: contextlib.ExitStack) -> int | None:
+    """The number of a segment that this process alone keeps alive; None where there can be none.
+
+    It is marked as removed while it is attached: whatever ends this process, the kernel then takes
+    the segment with it. Nothing finds it by a key, and by its number whoever may read it can.
+    """
     libc = ctypes.CDLL(None)
-    key = secrets.randbelow(2**31 - 1) + 1
-    segment = libc.shmget(key, 4096, _IPC_CREAT | _IPC_EXCL | 0o666)
+    libc.shmat.restype = ctypes.c_void_p
+    segment: int = libc.shmget(_IPC_PRIVATE, 4096, _IPC_CREAT | 0o666)
     if segment == -1:
         return None
-    stack.callback(libc.shmctl, segment, _IPC_RMID, None)
-    return key
+    place = libc.shmat(segment, None, 0)
+    libc.shmctl(segment, _IPC_RMID, None)
+    if place == ctypes.c_void_p(-1).value:
+        return None
+    stack.callback(libc.shmdt, ctypes.c_void_p(place))
+    return segment
 
 
 def _in_named_group() -> bool:

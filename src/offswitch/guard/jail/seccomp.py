@@ -107,8 +107,12 @@ LIFTED_BY_WAIVER = {
 }
 """Probe -> the calls that waiving it allows."""
 
-_SHARED_MEMORY = ("shmget", "semget", "msgget", "mq_open")
-"""Reach other processes of the same user where there is no IPC namespace, at tier 1."""
+_SHARED_MEMORY = (
+    "shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl",
+    "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open",
+)  # fmt: skip
+"""Reach other processes of the same user where there is no IPC namespace, at tier 1: what is there
+is found by its number, too, without a call that makes it."""
 
 _CLONE_NEW = (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)
 _CLONE_NEWTIME = 0x80

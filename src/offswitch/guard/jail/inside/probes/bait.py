@@ -33,8 +33,8 @@ class Bait(TypedDict):
     """Port of a TCP listener on the host's 127.0.0.1."""
     udp: int
     """Port of a UDP socket on the host's 127.0.0.1."""
-    memory_key: int | None
-    """Key of a System V memory segment on the host; None if none could be made."""
+    memory_segment: int | None
+    """Number of a System V memory segment on the host; None if none could be made."""
     session: int
     """The supervisor's session, by its leader's process id on the host."""
     hostname: str

@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from ..outcome import Outcome
     from .bait import Bait
 
+_SHM_RDONLY = 0o10000
+
 
 def host_memory(bait: Bait) -> Outcome:
-    """A System V memory segment of the host can be found by its key."""
-    key = bait["memory_key"]
-    if key is None:
+    """A System V memory segment of the host can be read by its number."""
+    number = bait["memory_segment"]
+    if number is None:
         return not_applicable("host-memory", "the host made no segment to look for")
     try:
-        checked(LIBC.shmget(key, 0, 0))
+        checked(LIBC.shmat(number, None, _SHM_RDONLY))
     except OSError as problem:
         return refused("host-memory", problem)
-    return allowed("host-memory", "found by its key")
+    return allowed("host-memory", "attached by its number")
 
 
 def host_name(bait: Bait) -> Outcome:
