@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any  # plain JSON values
+from urllib.parse import unquote
 
 import msgspec
 import yaml
@@ -46,6 +47,7 @@ from offswitch.guard.policy.judging import Judge
 from offswitch.guard.policy.policy import ArgumentPattern, GoalPolicy, Pattern, Rule
 from offswitch.guard.policy.read import parse_policy
 from offswitch.guard.policy.verdict import WORDS
+from offswitch.guard.proxy.addresses import plain_host
 from offswitch.guard.proxy.anthropic import MESSAGES
 from offswitch.guard.proxy.call import Format
 from offswitch.guard.proxy.client_hello import NotTlsError, server_name
@@ -394,13 +396,45 @@ FRAMES = [
 
 
 def egress_head(data: bytes) -> None:
-    """A request's head and a tunnel's first message are read, waited for or refused."""
+    """A request's head and a tunnel's first message are read, waited for or refused; what is sent
+    on is what was judged."""
+    draws = Draws(data)
+    given = draws.rest() if draws.below(2) else _bent_head(draws)
     with contextlib.suppress(RequestError):
-        asking = read_head(data + b"\r\n\r\n")
-        assert "\r" not in asking.host + asking.path
-        assert asking.tunnel or asking.head.count(b"\r\n\r\n") == 1
+        asking = read_head(given + b"\r\n\r\n")
+        host = f"[{asking.host}]" if ":" in asking.host else asking.host
+        assert plain_host(host) == asking.host
+        assert not {"..", "."} & {*unquote(asking.path).split("/")}
+        if not asking.tunnel:
+            first, second, *_ = asking.head.decode("latin-1").split("\r\n")
+            assert first.split(" ")[::2] == [asking.method, "HTTP/1.1"]
+            assert first.split(" ")[1].partition("?")[::2] == (asking.path, asking.query)
+            assert second == f"Host: {host}" + (f":{asking.port}" if asking.port != 80 else "")
+        assert asking.head.count(b"\r\n\r\n") == (not asking.tunnel)
     with contextlib.suppress(NotTlsError):
-        assert isinstance(server_name(data), str | None)
+        assert isinstance(server_name(given), str | None)
+
+
+def _bent_head(draws: Draws) -> bytes:
+    head = draws.pick(HEADS)
+    for _ in range(draws.below(4)):
+        at = draws.below(len(head))
+        head = head[:at] + draws.pick(PIECES) + head[at:]
+    return bent_bytes(head, draws, most=2)
+
+
+PIECES = [
+    b"/", b"/..", b"%2e%2E", b"//", b"\\", b";", b"%2F", b"%5c", b"%25", b"%00", b"%41", b"?", b"#",
+    b"@", b":", b".", b"[", b"]", b"0x7f.1", b" ", b"\t", b"\r\n", b"\n", b"\r\nHost: b.test",
+    b"\r\nTransfer_Encoding: chunked", b"\r\nContent-Length: 4", b"\r\n X: y", b"\xff",
+]  # fmt: skip
+HEADS = [
+    b"GET http://a.test/b?c HTTP/1.1\r\nContent-Length: 3\r\nHost: a.test\r\nX-Rewrite-Url: /d",
+    b"POST http://[2606:4700::1]:8080/%61/b%20c HTTP/1.0\r\nExpect: 100-continue\r\nA_b: c",
+    b"CONNECT a.test:443 HTTP/1.1",
+    b"\x16\x03\x01\x00\x40\x01\x00\x00\x3c\x03\x03" + bytes(32) + b"\0\0\x02\x13\x01\x01\0"
+    b"\x00\x11\x00\x00\x00\x0d\x00\x0b\x00\x00\x08a.b.test",
+]  # fmt: skip
 
 
 def _bent_json(tree: Any, draws: Draws) -> bytes:
@@ -461,8 +495,5 @@ SEEDS: dict[str, list[bytes]] = {
     ],
     "event stream": [bytes([i, 0]) + b"".join(made) for i, (_, made, _) in enumerate(STREAMED)],
     "MCP frame": [b"\1" + json.dumps(FRAMES).encode()],
-    "egress head": [
-        b"GET http://a.test/b?c HTTP/1.1\r\nContent-Length: 3", b"CONNECT a.test:443 HTTP/1.1",
-        b"\x16\x03\x01\x00\x2f\x01\x00\x00\x2b" + b"\x03\x03" + bytes(41),
-    ],
+    "egress head": [b"\1" + head for head in HEADS],
 }  # fmt: skip

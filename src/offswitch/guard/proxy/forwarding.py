@@ -72,7 +72,8 @@ def read_head(data: bytes) -> Asking:
     host, port = _place(whole[1], 80)
     path, query = _plain_path(whole[2] or "/"), whole[3]
     asked = f"{path}?{query}" if query is not None else path
-    place = host if port == 80 else f"{host}:{port}"
+    name = f"[{host}]" if ":" in host else host
+    place = name if port == 80 else f"{name}:{port}"
     head = f"{method} {asked} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n".encode()
     kept = [(name, value) for name, value in fields if _known_as(name) not in _HOP]
     head += b"".join(b"%s: %s\r\n" % field for field in kept) + b"\r\n"
