@@ -30,7 +30,6 @@ _REFUSED = (
     # enter or make namespaces and mounts
     "setns",
     "mount",
-    "umount",
     "umount2",
     "mount_setattr",
     "move_mount",
@@ -57,8 +56,6 @@ _REFUSED = (
     "keyctl",
     "fanotify_init",
     "modify_ldt",
-    "vm86",
-    "vm86old",
     "lookup_dcookie",
     # memory that can be executed without a file, or hidden from the guard
     "memfd_create",
@@ -68,7 +65,6 @@ _REFUSED = (
     "settimeofday",
     "clock_adjtime",
     "adjtimex",
-    "stime",
     "kexec_load",
     "kexec_file_load",
     "init_module",
@@ -91,7 +87,6 @@ _REFUSED = (
     "uselib",
     "sysfs",
     "_sysctl",
-    "bdflush",
     "ustat",
 )
 
