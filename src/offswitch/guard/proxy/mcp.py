@@ -53,7 +53,7 @@ class Frames:
 
     def __init__(self, server: str, gate: Gate, pins: Pins) -> None:
         self._server, self._gate, self._pins = server, gate, pins
-        self._listings: dict[str, str] = {}
+        self._listings: list[tuple[str, str]] = []
 
     async def from_agent(self, data: bytes) -> Passed:
         """What becomes of the agent's frame. Raises: ClosedError."""
@@ -99,7 +99,7 @@ class Frames:
         if method is None or method in _PASSIVE or method.startswith("notifications/"):
             if method == "tools/list" and len(self._listings) < MOST_LISTINGS:
                 cursor = field(message.get("params"), "cursor")
-                self._listings[_key(message)] = str(cursor or "")
+                self._listings.append((_key(message), str(cursor or "")))
             return message, None
         act = self._act(method, message.get("params"))
         if act is None:
@@ -130,10 +130,17 @@ class Frames:
 
     async def _checked(self, message: dict[str, Any]) -> dict[str, Any]:
         """The message, or an error where it brings tools that were not there before."""
-        if "method" in message or (cursor := self._listings.pop(_key(message), None)) is None:
+        listed = field(message.get("result"), "tools")
+        asked = next((one for one in self._listings if one[0] == _key(message)), None)
+        if "method" in message or (asked is None and listed is None):
             return message
-        tools = dicts(field(message.get("result"), "tools"))
-        for change in self._pins.check_served(f"{self._server} {cursor}".rstrip(), tools):
+        if asked is None:
+            # A reader for whom "1" is 1, or one that asked twice, would take it for its answer.
+            why = "a list of tools that nobody asked for"
+            await self._gate.record("MCP frame refused", {"server": self._server, "why": why})
+            return _error(message.get("id"), -32001, why)
+        self._listings.remove(asked)
+        for change in self._pins.check_served(f"{self._server} {asked[1]}".rstrip(), dicts(listed)):
             if refused := await self._gate.changed(change):
                 return _error(message.get("id"), -32001, refused)
         return message
