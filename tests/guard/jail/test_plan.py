@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import select
 import signal
@@ -18,10 +19,13 @@ from msgspec.structs import replace
 from offswitch.errors import GuardError, PolicyError
 from offswitch.guard.jail import bubblewrap
 from offswitch.guard.jail.bubblewrap import host_sockets
+from offswitch.guard.jail.descriptors import JailFds
 from offswitch.guard.jail.host import inspect_host
 from offswitch.guard.jail.launch import launch
-from offswitch.guard.jail.plan import JailPlan, plan_jail
+from offswitch.guard.jail.plan import MARK, JailPlan, plan_jail
+from offswitch.guard.jail.selftest import Report
 from offswitch.guard.jail.settings import JailPolicy
+from offswitch.guard.jail.statement import containment_statement
 
 
 @contextlib.contextmanager
@@ -39,16 +43,65 @@ def test_a_folder_is_bound_to_be_written_only_where_it_is_the_workspace(open_fol
     assert not [word for word in words if word.startswith("--dev-bind")]
 
 
-@pytest.mark.parametrize(
-    "secret",
-    ["/etc/passwd", "/etc/shadow", "/etc/ssh/ssh_host_rsa_key", "/etc/ssl/private/key.pem",
-     "/etc/hostname", "/etc/machine-id", "/home/user/.ssh/id_rsa", "/root/.ssh/id_rsa",
-     "/var/lib/x", "/run/docker.sock", "/srv/x", "/boot/x", "/mnt/x", "/sys/kernel"],
+SECRETS = (
+    "/etc/passwd", "/etc/shadow", "/etc/ssh/ssh_host_rsa_key", "/etc/ssl/private/key.pem",
+    "/etc/hostname", "/etc/machine-id", "/home/user/.ssh/id_rsa", "/root/.ssh/id_rsa",
+    "/var/lib/x", "/run/docker.sock", "/srv/x", "/boot/x", "/mnt/x", "/sys/kernel", "/tmp/x",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", SECRETS)
 def test_no_folder_of_people_or_of_keys_is_shown(secret: str) -> None:
     settings = tuple(f"/etc/{name}" for name in bubblewrap.SYSTEM_SETTINGS)
-    for shown in (*bubblewrap.SYSTEM, *bubblewrap.MERGED, *settings):
+    with planned(host=replace(inspect_host(), bubblewrap=None), tier=1) as plan:
+        assert plan.entry.landlock is not None
+        readable = plan.entry.landlock.read
+    for shown in (*bubblewrap.SYSTEM, *bubblewrap.MERGED, *settings, *readable):
         assert not Path(secret).is_relative_to(shown)
+
+
+def test_landlock_lets_an_agent_write_its_folders_and_devices_that_keep_nothing() -> None:
+    with planned() as plan:
+        rules = plan.entry.landlock
+    assert rules is not None
+    assert {*rules.write} == {"/work", "/tmp", "/dev/shm"}
+    kept = {"null", "zero", "full", "random", "urandom", "tty", "pts", "ptmx"}
+    assert {*rules.devices} == {f"/dev/{name}" for name in kept}
+
+
+def test_what_builds_the_jail_and_the_agent_have_the_runs_mark_and_nothing_of_the_callers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "hunter2")
+    with planned(environment={"ASKED": "yes"}) as plan:
+        assert [*plan.environment] == [MARK]
+        assert plan.entry.environment[MARK] == plan.environment[MARK]
+        assert "hunter2" not in plan.entry.environment.values()
+        assert plan.entry.close
+
+
+def test_a_statement_names_the_filter_that_is_loaded() -> None:
+    said = Report(ready=True, outcomes=(), died=None, failed=None)
+    for level in (1, 2):
+        host = inspect_host() if level == 2 else replace(inspect_host(), bubblewrap=None)
+        with planned(host=host, tier=level) as plan:
+            loaded = plan.entry.filter if level == 1 else plan.data[JailFds.SECCOMP]
+            assert loaded is not None
+            found = containment_statement(plan, said).filter_sha256
+        assert found == hashlib.sha256(loaded).hexdigest()
+
+
+def test_no_module_beside_the_guard_is_loaded_before_the_jail_is_locked(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At tier 1 the entry program begins where the guard was started: in the workspace, maybe."""
+    for name in ("resource", "marshal", "inside", "sitecustomize", "usercustomize"):
+        (open_folder / f"{name}.py").write_text("import os; os._exit(7)")
+    monkeypatch.chdir(open_folder)
+    monkeypatch.setenv("PYTHONPATH", str(open_folder))
+    host = replace(inspect_host(), bubblewrap=None)
+    with planned(("echo", "fine"), host=host, tier=1) as plan:
+        assert output(plan) == ("fine\n", 0)
 
 
 def test_a_socket_is_known_by_its_real_place_whatever_its_service_called_it(tmp_path: Path) -> None:
