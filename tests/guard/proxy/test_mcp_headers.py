@@ -46,6 +46,17 @@ OTHER = {
     "another version": ({"MCP-Protocol-Version": "2025-06-18"}, CALL),
     "another argument": ({"Mcp-Param-N": "4"}, CALL),
     "no base64": ({"Mcp-Name": "=?base64?%%?="}, CALL),
+    "no base64, and the body has the same": (
+        {"Mcp-Name": "=?base64?%%?="},
+        asked("tools/call", name="=?base64?%%?="),
+    ),
+    "base64 with other signs in it": ({"Mcp-Name": "=?base64?cmVh!ZF9maWxl?="}, CALL),
+    "base64 with more behind it": ({"Mcp-Name": wrapped("read_file") + "x"}, CALL),
+    "an argument of what has none": ({"Mcp-Param-N": "3"}, asked("ping")),
+    "a call's name in another field": ({"Mcp-Name": "x"}, asked("tools/call", name="y", uri="x")),
+    "a prompt's": ({"Mcp-Name": "x"}, asked("prompts/get", name="y", uri="x")),
+    "a subscription's": ({"Mcp-Name": "x"}, asked("resources/subscribe", uri="y", name="x")),
+    "one that ends's": ({"Mcp-Name": "x"}, asked("resources/unsubscribe", uri="y", name="x")),
     "one of a batch": ({"Mcp-Method": "tools/call"}, [CALL, READ]),
     "an answer": ({"Mcp-Method": "ping"}, {"jsonrpc": "2.0", "id": 1, "result": {}}),
     "a method that is none": ({"Mcp-Name": "a"}, {"method": [], "params": []}),
@@ -65,7 +76,9 @@ def test_headers_that_say_something_else_are_refused(case: str) -> None:
         check_headers(CIMultiDict(headers), json.dumps(body).encode())
 
 
-@pytest.mark.parametrize("name", ["Mcp-Method", "Mcp-Session-Id", "Mcp-Param-N"])
+@pytest.mark.parametrize("name", [
+    "Mcp-Method", "Mcp-Session-Id", "Mcp-Param-N", "Mcp-Name", "MCP-Protocol-Version",
+])  # fmt: skip
 def test_a_header_that_routes_is_given_once(name: str) -> None:
     twice = CIMultiDict([(name, "3"), (name.upper(), "3")])
     with pytest.raises(MismatchError, match="given 2 times"):
@@ -81,6 +94,22 @@ def test_headers_follow_what_a_rule_has_changed() -> None:
     check_headers(made, after)
     left_out = json.dumps(asked("tools/call", arguments={"b": "x", "c": "y"})).encode()
     assert "mcp-param-a" not in followed(headers, before, left_out)
+
+
+@pytest.mark.parametrize("text", ["a\r\nX-Mine: 1", " a", "a\t", "=?base64?eA==?=", "\u2028", "é"])
+def test_what_a_header_cannot_carry_is_wrapped(text: str) -> None:
+    before = json.dumps(asked("tools/call", arguments={"a": "x"})).encode()
+    after = json.dumps(asked("tools/call", arguments={"a": text})).encode()
+    made = followed(CIMultiDict({"Mcp-Param-A": "x"}), before, after)
+    assert made["Mcp-Param-A"] == wrapped(text)
+    check_headers(made, after)
+
+
+def test_a_header_that_repeats_no_argument_stops_a_changed_call() -> None:
+    before = json.dumps(asked("tools/call", arguments={"a": 9})).encode()
+    after = json.dumps(asked("tools/call", arguments={"a": 1})).encode()
+    with pytest.raises(MismatchError, match="Mcp-Param-X"):
+        followed(CIMultiDict({"Mcp-Param-X": "8"}), before, after)
 
 
 def test_a_header_whose_argument_cannot_be_told_stops_a_changed_call() -> None:

@@ -1,0 +1,108 @@
+"""Server-sent events: cut alike however they arrive, bounded, and broken off where unclear."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+import aiohttp
+import pytest
+import shapes_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from proxied import run
+from test_holding import CALL, CHAT, limited
+
+from offswitch.guard.proxy import streaming
+from offswitch.guard.proxy.sse import Event, Events
+
+STREAM = {**CALL, "stream": True}
+RAW = (
+    b"event: long\ndata: " + b"x" * 50 + b"\n\n",
+    b"data: a\r\n\r\n",
+    b": a comment\n\n",
+    b"data:  two \ndata:spaces\n\n",
+    b"id: 1\r\ndata: a\r\ndata:b\r\n\r\n",
+    b"data: c\n\r\n",
+    b"data: d\r\n\n",
+)
+DATA = (b"x" * 50, b"a", b"", b" two \nspaces", b"a\nb", b"c", b"d")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, sum(map(len, RAW))), max_size=12))
+def test_events_are_the_same_however_a_stream_is_cut(cuts: list[int]) -> None:
+    whole, events, found = b"".join(RAW), Events(), list[Event]()
+    places = [0, *sorted(cuts), len(whole)]
+    for begin, end in itertools.pairwise(places):
+        found += events.feed(whole[begin:end])
+    assert found == [Event(*one) for one in zip(RAW, DATA, strict=True)]
+    assert events.rest == b""
+
+
+def test_events_are_the_same_byte_by_byte() -> None:
+    events = Events()
+    found = [one for byte in b"".join(RAW) for one in events.feed(bytes([byte]))]
+    assert [one.data for one in found] == [*DATA]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"data: a\rdata: b\n\n", b"data: a\r\r\n\n", "\ufeffdata: a\n\n".encode()]
+)
+def test_an_event_that_some_readers_see_otherwise_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r"lone CR|byte order mark"):
+        [*Events().feed(raw)]
+
+
+def test_an_event_has_at_most_so_many_bytes() -> None:
+    events = Events()
+    assert [*events.feed(b"x" * (8 * 2**20))] == []
+    with pytest.raises(ValueError, match="more than 8388608 bytes"):
+        [*events.feed(b"x")]
+
+
+def streamed(monkeypatch: pytest.MonkeyPatch, *events: bytes, hard: float | None = None) -> Any:
+    """What arrives of a stream, whether it arrives whole, and the budget."""
+    budgets: list[Any] = []
+
+    async def scenario() -> None:
+        async with limited(monkeypatch, hard, budgets) as w:
+            w.model.streams(*events, pause_s=0.002)
+            got, whole = b"", True
+            try:
+                async with w.client.post(CHAT, json=STREAM) as answer:
+                    async for chunk in answer.content.iter_any():
+                        got += chunk
+            except aiohttp.ClientError:
+                whole = False
+            while not (budgets[0].spent or budgets[0].uncounted):
+                await asyncio.sleep(0.002)
+            found.extend((got, whole, budgets[0]))
+
+    found: list[Any] = []
+    run(scenario())
+    return found
+
+
+def test_what_is_held_back_of_a_stream_is_bounded_and_what_passes_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streaming, "MOST_HELD", 4000)
+    usage = shapes_of.event({"choices": [], "usage": {"total_tokens": 7}})
+    text = shapes_of.chat_events("|".join("word" for _ in range(60)))
+    got, whole, budget = streamed(monkeypatch, *text[:-1], usage, text[-1])
+    assert (got, whole) == (b"".join([*text[:-1], usage, text[-1]]), True)
+    assert (budget.spent, budget.uncounted) == (7, 0)
+    call = shapes_of.chat_events("", ("read_file", {"path": "a" * 5000}))
+    got, whole, budget = streamed(monkeypatch, *call)
+    assert (b"read_file" in got, whole) == (False, False)
+    assert (budget.spent, budget.uncounted) == (0, 1)
+
+
+def test_a_stream_that_ends_inside_an_event_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = shapes_of.chat_events("one|two")
+    got, whole, budget = streamed(monkeypatch, *events, b"data: {")
+    assert not whole
+    assert b"data: {\n" not in got
+    assert budget.uncounted == 1
