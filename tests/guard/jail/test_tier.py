@@ -11,7 +11,7 @@ from offswitch.guard.jail.catalog import PROBES
 from offswitch.guard.jail.host import CgroupRoom, Host, find_cgroups, inspect_host
 from offswitch.guard.jail.plan import plan_jail
 from offswitch.guard.jail.settings import JailPolicy, Limits, check_jail_policy
-from offswitch.guard.jail.tier import require_tier, tier_of
+from offswitch.guard.jail.tier import agent_uid, require_tier, tier_of
 
 FULL = Host(
     kernel="6.12.0",
@@ -71,6 +71,38 @@ def test_memory_of_the_whole_tree_is_promised_only_where_a_group_counts_it():
     )
     assert alone in tier_of(BARE, NOWHERE).not_covered
     assert alone not in tier_of(FULL, NOWHERE).not_covered
+
+
+@pytest.mark.parametrize("only", ["memory", "pids"])
+def test_a_group_that_counts_one_of_two_is_no_tier_3_and_promises_what_it_counts(only):
+    room = CgroupRoom(None, (), {only: "/sys/fs/cgroup/x"})
+    tier = tier_of(replace(FULL, cgroups=room), NOWHERE)
+    assert tier.level == 2
+    promised = not any(line.startswith("memory of the whole tree") for line in tier.not_covered)
+    assert promised is (only == "memory")
+    other = {"memory": "pids", "pids": "memory"}[only]
+    assert [f"the {other} controller" in line for line in tier.missing] == [True]
+    as_root = tier_of(replace(FULL, uid=0, cgroups=room), replace(NOWHERE, uid=0))
+    assert as_root.level == (2 if only == "pids" else 0)
+
+
+def test_a_stronger_tier_says_what_it_prevents_in_its_own_words_and_a_weaker_what_is_lacking():
+    weak = replace(BARE, bubblewrap=None)
+    for host, sockets in ((weak, 1), (BARE, 0), (FULL, 0)):
+        covered = tier_of(host, NOWHERE).covered
+        assert len([line for line in covered if line.startswith("TCP by Landlock")]) == sockets
+    for host in (weak, replace(weak, landlock_abi=0)):
+        assert "bubblewrap is not installed" in tier_of(host, NOWHERE).missing[0]
+
+
+def test_only_a_guard_that_is_root_runs_an_agent_as_somebody_else(tmp_path):
+    other = replace(NOWHERE, uid=4242)
+    assert agent_uid(FULL, other) == FULL.uid
+    root = replace(FULL, uid=0)
+    assert agent_uid(root, other) == 4242
+    assert agent_uid(root, replace(other, uid=0)) == 0
+    owned = replace(NOWHERE, uid=None, workspace=str(tmp_path))
+    assert agent_uid(root, owned) == tmp_path.stat().st_uid
 
 
 def test_a_tier_out_of_reach_is_refused_with_what_to_install():
