@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from offswitch.errors import GuardError
 from offswitch.guard.jail.cgroups import (
+    _bounds,
     create_group,
     group_processes,
     plan_group,
@@ -111,6 +112,58 @@ def test_a_supervisor_alone_in_its_group_moves_to_a_leaf_to_hand_controllers_dow
     assert (leaf / "cgroup.procs").read_text() == "0"
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids"
     assert Path(group.folders[0], "memory.max").read_text() == str(LIMITS.memory)
+
+
+def test_every_bound_is_set_in_every_hierarchy_that_has_it(tmp_path):
+    names = ("memory.max", "memory.swap.max", "memory.memsw.limit_in_bytes", "pids.max")
+    legacy = {name: str(tmp_path / name) for name in ("memory", "pids", "freezer", "cpu")}
+    room = CgroupRoom(str(tmp_path / "unified"), ("memory", "pids", "cpu"), legacy)
+    group = plan_group(room, "x", LIMITS)
+    assert group is not None
+    assert {*group.legacy} == {"memory", "pids", "freezer"}
+    assert len(group.enter_files) == 4
+    for folder in group.folders:
+        Path(folder).mkdir(parents=True)
+        for name in names:
+            Path(folder, name).touch()
+    bounds = {f"{Path(file).parts[-3]}/{Path(file).name}": n for file, n in _bounds(group)}
+    processes = LIMITS.processes + 3
+    assert bounds == {
+        "unified/memory.max": LIMITS.memory, "unified/memory.swap.max": 0,
+        "unified/pids.max": processes, "pids/pids.max": processes,
+        "memory/memory.limit_in_bytes": LIMITS.memory,
+        "memory/memory.memsw.limit_in_bytes": LIMITS.memory,
+    }  # fmt: skip
+
+
+def test_a_group_bounds_what_it_has_a_controller_for_and_nothing_else(tmp_path):
+    for only in ("memory", "pids"):
+        for room in (CgroupRoom(None, (), {only: "/x"}), CgroupRoom("/x", (only, "cpu"), {})):
+            group = plan_group(room, "x", LIMITS)
+            assert group is not None
+            assert (group.bounds_memory, group.bounds_processes) == (
+                only == "memory",
+                only == "pids",
+            )
+
+
+def test_an_empty_group_of_a_living_supervisor_is_left_alone(tmp_path):
+    kept = tmp_path / f"offswitch-{os.getpid()}-other"
+    kept.mkdir()
+    with run_group(plan_group(CgroupRoom(str(tmp_path), (), {}), "sweep", LIMITS)) as group:
+        assert group is not None
+        assert kept.exists()
+    assert not Path(group.folders[0]).exists()
+
+
+def test_a_supervisor_with_company_in_its_group_moves_nobody(tmp_path):
+    (tmp_path / "cgroup.subtree_control").write_text("memory")
+    (tmp_path / "cgroup.procs").write_text(f"{os.getpid()}\n1\n")
+    group = plan_group(CgroupRoom(str(tmp_path), ("memory", "pids"), {}), "x", LIMITS)
+    assert group is not None
+    create_group(group)
+    assert not (tmp_path / "offswitch-supervisor").exists()
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids"
 
 
 def test_a_group_that_will_not_empty_is_an_error_with_its_folders(tmp_path):
