@@ -25,12 +25,12 @@ def server_name(data: bytes) -> str | None:
     if message is None:
         return None
     try:
-        for kind, content in _extensions(message):
-            if kind == _SERVER_NAME:
-                return _host(content)
+        names = [_host(content) for kind, content in _extensions(message) if kind == _SERVER_NAME]
     except (IndexError, UnicodeDecodeError) as problem:
         raise NotTlsError("a ClientHello that is cut short") from problem
-    return ""
+    if len(names) > 1:
+        raise NotTlsError("more than one server name")
+    return names[0] if names else ""
 
 
 def _handshake(data: bytes) -> bytes | None:
