@@ -150,11 +150,12 @@ STRICT = (("tool-list", "freeze"),)
         (("<", {"jsonrpc": "2.0", "id": 1, "method": "ping"}),),
         (("<", {"jsonrpc": "2.0", "id": "1", "result": {}}),),
     ],
-)  # fmt: skip
+)
 def test_whatever_comes_between_a_list_and_its_answer_it_is_pinned(between: Any) -> None:
     frames, supervisor, _ = made(STRICT)
     asked = (">", ASKING)
-    told(frames, asked, ("<", listing("a")), asked, *between)
+    passed = told(frames, asked, ("<", listing("a")), asked, *between)
+    assert passed[3:] == [message for _, message in between]
     (last,) = told(frames, ("<", listing("a", "evil")))
     assert last["error"]["code"] == -32001
     assert [one["detector"] for one in supervisor.reports if one["type"] == "alarm"]

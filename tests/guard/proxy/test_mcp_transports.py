@@ -18,7 +18,7 @@ from test_mcp_frames import ASKING, STRICT, listing
 
 from offswitch.guard.policy.judging import Judge
 from offswitch.guard.policy.policy import GoalPolicy, McpServer
-from offswitch.guard.proxy import mcp_http, mcp_stdio
+from offswitch.guard.proxy import mcp_stdio
 from offswitch.guard.proxy.gate import Gate
 from offswitch.guard.proxy.mcp_http import HttpServer
 from offswitch.guard.proxy.mcp_stdio import StdioServer
@@ -140,15 +140,14 @@ def test_a_stream_that_cannot_be_read_clearly_breaks_off(monkeypatch: pytest.Mon
 def test_no_more_sessions_are_remembered_than_the_last_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mcp_http, "MOST_SESSIONS", 2)
     monkeypatch.setenv("REAL_KEY", KEY)
     http: Any = None  # nothing is asked
     server = HttpServer(TOOLS, http, Gate(Judge(RULES), Supervisor()), Pins(GoalPolicy(), ()))
-    first = server._frames("a")
-    server._frames("b")
-    assert server._frames("a") is first
-    server._frames("c")
-    assert [*server._sessions] == ["a", "c"]
+    first = server._frames("0")
+    for number in range(1, 300):
+        server._frames(str(number))
+        assert server._frames("0") is first
+    assert [*server._sessions] == [*map(str, range(45, 300)), "0"]
 
 
 def piped(program: str) -> tuple[StdioServer, Supervisor]:
