@@ -59,6 +59,20 @@ def test_no_server_sends_a_call_and_its_key_elsewhere(monkeypatch: pytest.Monkey
     run(scenario())
 
 
+def test_a_server_that_hangs_up_is_told_of_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(request: web.Request, asked: Any) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async def scenario() -> None:
+        async with world(monkeypatch, mcp=(TOOLS,)) as w:
+            w.model.plays.append(play)
+            assert (await w.post(AT, PING))[0] == 502
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 206])
 def test_whatever_counts_as_a_success_is_judged_and_holds_no_key(
     status: int, monkeypatch: pytest.MonkeyPatch
