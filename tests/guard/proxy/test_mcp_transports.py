@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import aiohttp
 import pytest
@@ -19,7 +21,7 @@ from test_mcp_frames import ASKING, STRICT, listing
 from offswitch.guard.policy.judging import Judge
 from offswitch.guard.policy.policy import GoalPolicy, McpServer
 from offswitch.guard.proxy import mcp_stdio
-from offswitch.guard.proxy.gate import Gate
+from offswitch.guard.proxy.gate import ClosedError, Gate
 from offswitch.guard.proxy.mcp_http import HttpServer
 from offswitch.guard.proxy.mcp_stdio import StdioServer
 from offswitch.guard.proxy.pinned import Pins
@@ -208,3 +210,72 @@ def test_a_tool_server_gets_none_of_the_guards_variables(monkeypatch: pytest.Mon
         await mcp_stdio._ended(process)
 
     run(scenario())
+
+
+def test_when_one_side_of_a_connection_ends_the_other_does_and_what_broke_is_told() -> None:
+    async def scenario() -> None:
+        for problem, told in (
+            (OSError("broken"), True),
+            (ClosedError("closed"), False),
+            (None, False),
+        ):
+            cancelled: list[bool] = []
+
+            async def first(problem: Exception | None = problem) -> None:
+                if problem is not None:
+                    raise problem
+
+            async def other(cancelled: list[bool] = cancelled) -> None:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    cancelled.append(True)
+
+            got = await asyncio.gather(mcp_stdio._first(first(), other()), return_exceptions=True)
+            assert got == [problem if told else None]
+            assert cancelled == [True]
+
+    run(scenario())
+
+
+def test_a_long_answer_of_a_tool_server_arrives_whole(tmp_path: Path) -> None:
+    told = '{"jsonrpc": "2.0", "id": 1, "result": {"text": "' + "x" * 2**20 + '"}}'
+    head, tail = told.split("x" * 2**20)
+    stdio, _ = piped(f"print({head!r} + 'x' * 2**20 + {tail!r}, flush=True); input()")
+
+    async def scenario() -> None:
+        async with await asyncio.start_unix_server(stdio.serve, str(tmp_path / "s")):
+            reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"), limit=2**22)
+            assert await reader.readline() == told.encode() + b"\n"
+            writer.close()
+
+    run(scenario())
+
+
+def _serve_and_wait(tell: int) -> NoReturn:
+    async def scenario() -> None:
+        process = await mcp_stdio._started(("/usr/bin/sleep", "300"), {})
+        os.write(tell, b"%d\n" % process.pid)
+        await asyncio.Event().wait()
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        os._exit(1)
+
+
+def test_a_tool_server_does_not_outlive_a_proxy_that_is_killed() -> None:
+    told, tell = os.pipe()
+    proxy = os.fork()
+    if proxy == 0:
+        _serve_and_wait(tell)
+    os.close(tell)
+    with os.fdopen(told, "rb") as file:
+        server = os.pidfd_open(int(file.readline()))
+    os.kill(proxy, signal.SIGKILL)
+    os.waitpid(proxy, 0)
+    ended = select.select([server], [], [], 30.0)[0]
+    if not ended:
+        signal.pidfd_send_signal(server, signal.SIGKILL)
+    os.close(server)
+    assert ended
