@@ -128,7 +128,7 @@ def run_guarded(
         stack.callback(os.close, opened.report)
         start = Start(policy, plan, opened, journal, command, contained)
         order = _order(plan, opened, stdio or {0: 0, 1: 1, 2: 2})
-        sensors = stack.enter_context(_sensors(policy, plan, command, run, journal))
+        sensors = stack.enter_context(_sensors(policy, plan, ways, command, run, journal))
         link = stack.enter_context(ways.opened(journal, run, plan.environment))
         hooks = Hooks(
             start=start.start, notice_file=notice, asked=asked_paths(policy.shutdown),
@@ -229,7 +229,12 @@ def _order(plan: JailPlan, opened: OpenPlan, stdio: Mapping[int, int]) -> Launch
 
 
 def _sensors(
-    policy: Policy, plan: JailPlan, command: Sequence[str], run: Run, journal: LedgerJournal
+    policy: Policy,
+    plan: JailPlan,
+    ways: WaysOut,
+    command: Sequence[str],
+    run: Run,
+    journal: LedgerJournal,
 ) -> RunSensors:
     tree = TreeSettings(
         workspace=policy.jail.workspace,
@@ -240,6 +245,7 @@ def _sensors(
     settings = SensorSettings(
         tree=tree,
         stocks=stocks_of(dict(policy.resources), policy.jail.limits),
+        others=(plan.uid, ways.settings.uid if ways.settings else None),
         groups=plan.group.folders if plan.group else (),
     )
     return RunSensors(

@@ -10,6 +10,7 @@ from typing import final
 import msgspec
 
 from offswitch.guard.brake import CpuBrake
+from offswitch.guard.free_uid import free_uid
 from offswitch.guard.jail.host import Host
 from offswitch.guard.jail.settings import JailPolicy
 from offswitch.guard.jail.tier import agent_uid
@@ -17,7 +18,6 @@ from offswitch.guard.journal import LedgerJournal
 from offswitch.guard.policy.policy import Policy, Rule
 from offswitch.guard.proxy.environment import agent_environment, forwards, sockets
 from offswitch.guard.proxy.link import ProxyLink
-from offswitch.guard.proxy.rights import free_uid
 from offswitch.guard.proxy.settings import ProxySettings, proxy_settings
 from offswitch.guard.supervisor.runs import Run
 from offswitch.guard.supervisor.settings import Hooks
@@ -36,7 +36,7 @@ class WaysOut:
         if policy.models or policy.mcp or any(map(_speaks_to_hosts, policy.rules)):
             owner = agent_uid(host, policy.jail)
             self.settings = proxy_settings(
-                policy, folder, owner=owner, uid=_proxy_uid(policy.jail, host)
+                policy, folder, owner=owner, uid=_proxy_uid(policy.jail, host, owner)
             )
             told = {**agent_environment(self.settings), **policy.jail.environment}
             self.jail = msgspec.structs.replace(policy.jail, environment=told)
@@ -83,11 +83,11 @@ def with_levers(hooks: Hooks, link: ProxyLink | None, brake: CpuBrake) -> Hooks:
     )
 
 
-def _proxy_uid(jail: JailPolicy, host: Host) -> int | None:
+def _proxy_uid(jail: JailPolicy, host: Host, owner: int) -> int | None:
     """The user that the proxy becomes; None where it stays whoever starts it."""
     if host.uid != 0 or jail.proxy_uid == 0:
         return None
-    return free_uid() if jail.proxy_uid is None else jail.proxy_uid
+    return free_uid({owner}) if jail.proxy_uid is None else jail.proxy_uid
 
 
 def _speaks_to_hosts(rule: Rule) -> bool:

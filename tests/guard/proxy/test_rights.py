@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from proxied import KEY, RULES, Model, run
 
 from offswitch.errors import GuardError
+from offswitch.guard.free_uid import free_uid
 from offswitch.guard.guarded_run import run_guarded
 from offswitch.guard.jail.host import inspect_host
 from offswitch.guard.jail.settings import JailPolicy
@@ -25,7 +26,7 @@ from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.policy import McpServer, Policy, RoutePolicy
 from offswitch.guard.policy.read import parse_policy
 from offswitch.guard.proxy.link import ProxyLink
-from offswitch.guard.proxy.rights import free_uid, require_startable
+from offswitch.guard.proxy.rights import require_startable
 from offswitch.guard.proxy.settings import ProxySettings
 from offswitch.guard.stop.processes import read_process
 from offswitch.guard.supervisor.runs import create_run
@@ -44,6 +45,7 @@ for line in sys.stdin:
     said = {"jsonrpc": "2.0", "id": json.loads(line)["id"], "result": known}
     print(json.dumps(said), flush=True)
 """
+CAPS = ("CapPrm", "CapEff", "CapBnd", "CapAmb")
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
 AGENT = f"""
 import os, socket
@@ -120,7 +122,7 @@ def test_a_proxy_started_by_root_keeps_its_keys_and_sockets_and_no_right(
                 found = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
                 assert found["Uid"].split() == found["Gid"].split() == [str(uid)] * 4
                 assert (found["NoNewPrivs"], found["Groups"].strip()) == ("1", "")
-                assert {int(found[one], 16) for one in ("CapPrm", "CapEff", "CapAmb")} == {0}
+                assert {int(found[one], 16) for one in CAPS} == {0}
                 connector = aiohttp.UnixConnector(str(open_folder / "proxy.sock"))
                 async with aiohttp.ClientSession(connector=connector) as session:
                     url = "http://guard/openai/v1/chat/completions"

@@ -16,7 +16,9 @@ import msgspec
 
 from offswitch.errors import GuardError
 
-__all__ = ["CgroupRoom", "Host", "bubblewrap_needed", "find_cgroups", "inspect_host"]
+__all__ = [
+    "CgroupRoom", "Host", "bubblewrap_needed", "filters_calls", "find_cgroups", "inspect_host",
+]  # fmt: skip
 
 _LANDLOCK_CREATE_RULESET = 444
 _LANDLOCK_VERSION = 1
@@ -109,10 +111,15 @@ def inspect_host() -> Host:
         bubblewrap_version=version,
         bubblewrap_refused=_refusal(path, version),
         landlock_abi=_landlock_abi(),
-        seccomp=_libc().prctl(_PR_GET_SECCOMP, 0, 0, 0, 0) >= 0,
+        seccomp=filters_calls(),
         cgroups=find_cgroups(),
         gvisor="gVisor" in Path("/proc/version").read_text(encoding="utf-8"),
     )
+
+
+def filters_calls() -> bool:
+    """Whether the kernel filters system calls."""
+    return bool(_libc().prctl(_PR_GET_SECCOMP, 0, 0, 0, 0) >= 0)
 
 
 @functools.cache

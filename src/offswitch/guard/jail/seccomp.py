@@ -14,7 +14,7 @@ from types import ModuleType
 
 from offswitch.errors import GuardError
 
-__all__ = ["LIFTED_BY_WAIVER", "filter_program"]
+__all__ = ["LIFTED_BY_WAIVER", "exported", "filter_program", "seccomp_library"]
 
 _REFUSED = (
     # reach into another process
@@ -131,7 +131,7 @@ def filter_program(tier: int, waived: frozenset[str] = frozenset()) -> bytes:
     Raises:
         GuardError: pyseccomp or the library below it is not installed.
     """
-    seccomp = _library()
+    seccomp = seccomp_library()
     made = seccomp.SyscallFilter(seccomp.ALLOW)
     lifted = {name for probe in waived for name in LIFTED_BY_WAIVER.get(probe, ())}
     names = [name for name in _REFUSED if name not in lifted]
@@ -142,15 +142,20 @@ def filter_program(tier: int, waived: frozenset[str] = frozenset()) -> bytes:
     _refuse_namespaces(seccomp, made)
     _refuse_sockets(seccomp, made, tier)
     _refuse_arguments(seccomp, made)
-    return _newer_calls_unknown() + _exported(made)
+    return _newer_calls_unknown() + exported(made)
 
 
-def _library() -> ModuleType:
+def seccomp_library() -> ModuleType:
+    """pyseccomp, which knows the calls of this machine by their names.
+
+    Raises:
+        GuardError: it or the library below it is not installed.
+    """
     try:
         import pyseccomp
     except (ImportError, RuntimeError) as problem:  # RuntimeError: libseccomp.so.2 is not there
         raise GuardError(
-            f"the jail's system-call filter cannot be built: {problem}. Run "
+            f"a system-call filter cannot be built: {problem}. Run "
             "`pip install 'offswitch[guard]'`, and install the package libseccomp2 "
             "(`apt install libseccomp2`) or libseccomp (`dnf install libseccomp`)."
         ) from problem
@@ -210,7 +215,8 @@ def _refuse_arguments(seccomp: ModuleType, made: object) -> None:
     _refuse(seccomp, made, "prlimit64", (1, "MASKED_EQ", *core), (2, "NE", 0, 0), error=0)
 
 
-def _exported(made: object) -> bytes:
+def exported(made: object) -> bytes:
+    """The instructions of a pyseccomp filter."""
     file = os.memfd_create("offswitch-filter")
     try:
         with os.fdopen(os.dup(file), "wb") as target:

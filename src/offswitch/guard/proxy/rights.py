@@ -9,39 +9,19 @@ import codecs
 import concurrent.futures.thread  # noqa: F401 - asyncio loads it when it looks up the first name
 import os
 import pwd
-import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from offswitch.errors import GuardError
+from offswitch.guard.free_uid import has_account
 from offswitch.guard.policy.policy import McpServer
-from offswitch.guard.stop.harden import forbid_new_rights, set_dumpable
+from offswitch.guard.rights import give_up_rights
 
-__all__ = ["drop_rights", "free_uid", "require_startable"]
+__all__ = ["drop_rights", "require_startable"]
 
 _LOADED_LATE = ("ascii", "idna", "latin-1")
 """Codecs that are loaded when they are first used."""
-_FIRST, _COUNT = 61184, 4336
-"""Numbers that systemd, too, gives to services without an account: 61184 to 65519."""
-
-
-def free_uid() -> int:
-    """A user id that no account has and no process runs under, at random.
-
-    Raises:
-        GuardError: there is none in this user namespace.
-    """
-    used = {_owner(entry) for entry in Path("/proc").glob("[0-9]*")}
-    start = secrets.randbelow(_COUNT)
-    for step in range(_COUNT):
-        uid = _FIRST + (start + step) % _COUNT
-        if uid not in used and not _has_account(uid) and _is_mapped(uid):
-            return uid
-    raise GuardError(
-        f"no user id from {_FIRST} to {_FIRST + _COUNT - 1} is free here for the proxy. Name one "
-        "in jail.proxy_uid; 0 leaves it root's rights."
-    )
 
 
 def drop_rights(uid: int, folder: str) -> None:
@@ -56,18 +36,11 @@ def drop_rights(uid: int, folder: str) -> None:
         codecs.lookup(name)
     try:
         os.environ["HOME"] = _home(uid, folder)
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    except OSError as problem:
+        give_up_rights(uid)
+    except (GuardError, OSError) as problem:
         raise GuardError(
-            f"it may not become user {uid}: {problem.strerror}. Name another in jail.proxy_uid; 0 "
-            "leaves it root's rights"
+            f"{problem}; or name another user in jail.proxy_uid (0 leaves it root's rights)"
         ) from problem
-    set_dumpable(False)  # the change of user may have undone it
-    kept = [name for name, value in _capabilities().items() if value and name != "CapBnd"]
-    if kept or not forbid_new_rights():
-        raise GuardError(f"the proxy cannot give up its rights: {', '.join(kept)} are left")
 
 
 def require_startable(servers: Sequence[McpServer]) -> None:
@@ -87,37 +60,9 @@ def require_startable(servers: Sequence[McpServer]) -> None:
 
 
 def _home(uid: int, folder: str) -> str:
-    if _has_account(uid):
+    if has_account(uid):
         return pwd.getpwuid(uid).pw_dir
     home = Path(folder, "home")
     home.mkdir(0o700)
     os.chown(home, uid, uid)
     return str(home)
-
-
-def _has_account(uid: int) -> bool:
-    try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return False
-    return True
-
-
-def _is_mapped(uid: int) -> bool:
-    """Whether this user namespace knows the number at all."""
-    lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
-    ranges = [[int(part) for part in line.split()] for line in lines]
-    return any(first <= uid < first + count for first, _, count in ranges)
-
-
-def _owner(entry: Path) -> int:
-    try:
-        return entry.stat().st_uid
-    except OSError:  # it ended while we looked
-        return -1
-
-
-def _capabilities() -> dict[str, int]:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    fields = (line.split(":\t") for line in status.splitlines() if line.startswith("Cap"))
-    return {name: int(value, 16) for name, value in fields}

@@ -33,6 +33,8 @@ touches        who opens a decoy, by inotify
 process_table  the processes and connections of a run
 tree_look      one look of the sensors on the workspace
 sensor_process the process in which the slow ones look
+rights         what that process may do: read
+call_filter    the system calls that are left to it
 reports        what that process says, and is told
 run_sensors    all of it as the `sensors` of a supervised run
 """

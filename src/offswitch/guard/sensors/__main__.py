@@ -25,6 +25,7 @@ from offswitch.guard.sensors.population import (
 from offswitch.guard.sensors.process_table import look_at_population, look_at_program
 from offswitch.guard.sensors.programs import Known, Start, advance_programs
 from offswitch.guard.sensors.reports import Report, WatchOrder
+from offswitch.guard.sensors.rights import drop_rights
 from offswitch.guard.sensors.tree_look import Finding, TreeMemory, look_at_tree, start_tree
 
 _PEOPLE_S = 0.5
@@ -132,7 +133,9 @@ def main() -> int:
     if not first:
         return 0
     try:
-        watch = _Watch(orders.decode(first))
+        order = orders.decode(first)
+        drop_rights(order.uid, order.calls)
+        watch = _Watch(order)
         _say(Report(ready=True))
         rest = b""
         while True:

@@ -22,6 +22,10 @@ class WatchOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The jail's init by its number outside, once there is one."""
     last: bool = False
     """Whether the run is dead: look once more, at the tree alone, and end."""
+    uid: int | None = None
+    """In the first line: the user and group id to take on; None where root did not start this."""
+    calls: bytes = b""
+    """In the first line: the system-call filter to load; empty where the kernel has none."""
     count: bool = False
     """Whether to sum memory and processor time over the processes: there is no control group."""
 

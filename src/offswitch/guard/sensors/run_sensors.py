@@ -56,6 +56,8 @@ class SensorSettings(msgspec.Struct, frozen=True, kw_only=True):
     tree: TreeSettings
     stocks: tuple[Stock, ...] = ()
     """Resources beside their need; memory, processes, cpu and connections are measured here."""
+    others: tuple[int | None, ...] = ()
+    """User ids of the agent and its proxy: under root the sensor process takes another."""
     groups: tuple[str, ...] = ()
     """Folders of the run's control groups; empty: its processes are summed instead."""
     hoarding_limit: float = LIMIT
@@ -126,7 +128,9 @@ class RunSensors:
             self._decoys = DecoyWatch(settings.tree.workspace, DECOYS)
         try:
             self._process = SensorProcess(
-                WatchOrder(tree=settings.tree, every_s=settings.every_s), clock=clock
+                WatchOrder(tree=settings.tree, every_s=settings.every_s),
+                others=settings.others,
+                clock=clock,
             )
         except BaseException:
             self._close_files()

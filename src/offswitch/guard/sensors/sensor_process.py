@@ -7,13 +7,16 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import Self, final
 
 import msgspec
 
 from offswitch.errors import GuardError
+from offswitch.guard.free_uid import free_uid
+from offswitch.guard.jail.host import filters_calls
+from offswitch.guard.sensors.call_filter import call_filter
 from offswitch.guard.sensors.reports import Report, WatchOrder
 
 __all__ = ["SensorProcess"]
@@ -28,14 +31,17 @@ _MOST_WAITING = 8 * 1024 * 1024
 class SensorProcess:
     """A running sensor process; its first look is done when the constructor returns.
 
+    Started by root it runs as a user that nobody has, and that is none of `others`.
+
     Raises:
-        GuardError: it could not look, or not within `ready_s` seconds.
+        GuardError: it could not give up its rights or look, or not within `ready_s` seconds.
     """
 
     def __init__(
         self,
         order: WatchOrder,
         *,
+        others: Collection[int | None] = (),
         ready_s: float = READY_S,
         silent_s: float = SILENT_S,
         clock: Callable[[], float] = time.monotonic,
@@ -51,7 +57,7 @@ class SensorProcess:
         self._rest, self._clock, self._silent_s = b"", clock, silent_s
         self._heard = clock()
         try:
-            self.tell(order)
+            self.tell(_with_rights(order, others))  # made while Python starts there
             self._wait_ready(ready_s)
         except BaseException:
             self.close()
@@ -140,3 +146,10 @@ class SensorProcess:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _with_rights(order: WatchOrder, others: Collection[int | None]) -> WatchOrder:
+    """The first order, with whom to be and what to be able to ask of the kernel."""
+    uid = free_uid(others) if os.geteuid() == 0 else None
+    calls = call_filter() if filters_calls() else b""
+    return msgspec.structs.replace(order, uid=uid, calls=calls)
