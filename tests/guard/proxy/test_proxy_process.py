@@ -24,13 +24,13 @@ from aiohttp.test_utils import TestServer
 from proxied import KEY, RULES, Model, run
 
 from offswitch.errors import GuardError
+from offswitch.guard.free_uid import free_uid
 from offswitch.guard.jail import inside
 from offswitch.guard.ledger.reading import read_records
 from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.policy import McpServer, RoutePolicy
 from offswitch.guard.proxy.environment import agent_environment, forwards, sockets
 from offswitch.guard.proxy.link import THRESHOLDS, ProxyLink
-from offswitch.guard.proxy.rights import free_uid
 from offswitch.guard.proxy.settings import ProxySettings
 from offswitch.guard.supervisor.ladder import Ladder, Level, raised
 from offswitch.guard.supervisor.settings import Hooks
