@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 import secrets
 from collections.abc import Collection
 from pathlib import Path
 
 from offswitch.errors import GuardError
-from offswitch.guard.stop.processes import uid_of
 
 __all__ = ["free_uid", "has_account"]
 
@@ -23,8 +21,7 @@ def free_uid(others: Collection[int | None] = ()) -> int:
     Raises:
         GuardError: there is none in this user namespace.
     """
-    names = os.listdir("/proc")  # noqa: PTH208 - names, not paths
-    used = {*others, *(uid_of(int(name)) for name in names if name.isdigit())}
+    used = {*others, *(_owner(entry) for entry in Path("/proc").glob("[0-9]*"))}
     start = secrets.randbelow(_COUNT)
     for step in range(_COUNT):
         uid = _FIRST + (start + step) % _COUNT
@@ -51,3 +48,10 @@ def _is_mapped(uid: int) -> bool:
     lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
     ranges = [[int(part) for part in line.split()] for line in lines]
     return any(first <= uid < first + count for first, _, count in ranges)
+
+
+def _owner(entry: Path) -> int:
+    try:
+        return entry.stat().st_uid
+    except OSError:  # it ended while we looked
+        return -1

@@ -276,24 +276,26 @@ def test_a_free_user_is_none_of_those_named() -> None:
 
 
 @needs_root
-def test_the_user_of_a_process_that_hides_its_memory_is_not_free() -> None:
-    """Its folder in /proc looks like root's."""
+def test_the_user_of_a_process_that_gave_up_its_rights_is_not_free() -> None:
     uid = free_uid.free_uid()
     others = set(range(free_uid._FIRST, free_uid._FIRST + free_uid._COUNT)) - {uid}
-    begun_out, begun = os.pipe()
+    begun, begun_in = os.pipe()
     end, end_in = os.pipe()
     pid = os.fork()
     if pid == 0:
-        give_up_rights(uid)
-        os.write(begun, b"x")
-        os.close(end_in)
-        os.read(end, 1)
-        os._exit(0)
+        try:
+            os.close(end_in)
+            give_up_rights(uid)
+            os.write(begun_in, b"x")
+            os.read(end, 1)
+        finally:
+            os._exit(0)
+    os.close(begun_in)
     try:
-        os.read(begun_out, 1)
+        assert os.read(begun, 1) == b"x"
         with pytest.raises(GuardError, match="no user id"):
             free_uid.free_uid(others)
     finally:
-        for fd in (begun_out, begun, end, end_in):
+        for fd in (begun, end, end_in):
             os.close(fd)
         os.waitpid(pid, 0)
