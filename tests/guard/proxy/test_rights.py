@@ -28,6 +28,7 @@ from offswitch.guard.policy.read import parse_policy
 from offswitch.guard.proxy.link import ProxyLink
 from offswitch.guard.proxy.rights import require_startable
 from offswitch.guard.proxy.settings import ProxySettings
+from offswitch.guard.sensors import sensor_process
 from offswitch.guard.stop.processes import read_process
 from offswitch.guard.supervisor.runs import create_run
 from offswitch.guard.ways_out import WaysOut
@@ -176,9 +177,13 @@ def test_a_policy_names_the_proxys_user_and_root_alone_changes_it(
 
 
 @pytest.mark.slow
-def test_a_tool_server_of_a_run_is_never_root_unless_the_policy_says_so(
-    open_folder: Path,
+def test_a_tool_server_of_a_run_is_never_root_unless_the_policy_says_so_nor_the_sensors_user(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    passed_over: list[int | None] = []
+    monkeypatch.setattr(
+        sensor_process, "free_uid", lambda others: passed_over.extend(others) or free_uid(others)
+    )
     (open_folder / "work").mkdir()
     (open_folder / "work" / "agent.py").write_text(AGENT)
     if ROOT:
@@ -198,6 +203,7 @@ def test_a_tool_server_of_a_run_is_never_root_unless_the_policy_says_so(
     said = json.loads((open_folder / "output").read_text())["result"]
     if ROOT:
         assert said["uids"][0] not in (0, 4242)
+        assert passed_over == [4242, said["uids"][0]]
         assert said["home"]
     else:
         assert said["uids"] == [os.getuid()] * 3
