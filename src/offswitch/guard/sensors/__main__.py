@@ -153,9 +153,11 @@ def main() -> int:
                 return 0
     except BrokenPipeError:
         return 0
-    except (OffswitchError, OSError, ValueError) as problem:
+    except OffswitchError as problem:
+        _say(Report(problem=str(problem)))
+    except (OSError, ValueError) as problem:
         _say(Report(problem=f"{type(problem).__name__}: {problem}"))
-        return 1
+    return 1
 
 
 def _say(report: Report) -> None:

@@ -86,7 +86,7 @@ class SensorProcess:
             self._heard = self._clock()
         problem_text = next((one.problem for one in found if one.problem), "")
         if problem_text:
-            raise GuardError(f"the sensor process cannot look any more: {problem_text}")
+            raise GuardError(f"the sensor process cannot look: {problem_text}")
         if not found and self._process.poll() is not None:
             raise GuardError(f"the sensor process ended with status {self._process.returncode}")
         if self._clock() - self._heard > self._silent_s:
