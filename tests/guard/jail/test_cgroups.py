@@ -166,13 +166,23 @@ def test_a_supervisor_with_company_in_its_group_moves_nobody(tmp_path):
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids"
 
 
-def test_a_group_that_will_not_empty_is_an_error_with_its_folders(tmp_path):
+def test_a_group_that_will_not_empty_is_an_error_once_every_way_of_killing_was_tried(tmp_path):
     stuck = tmp_path / "offswitch-1-x"
     stuck.mkdir()
-    (stuck / "cgroup.procs").write_text("")
-    group = plan_group(CgroupRoom(str(tmp_path), (), {}), "x", LIMITS)
+    deaf = os.fork()
+    if deaf == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pause()
+    (stuck / "cgroup.procs").write_text(f"{deaf}\n")
+    for file in ("cgroup.kill", "freezer.state"):
+        (stuck / file).touch()
+    group = plan_group(CgroupRoom(str(tmp_path), (), {"freezer": "/none"}), "x", LIMITS)
     assert group is not None
     started = time.monotonic()
+    gone = {"pids": str(tmp_path / "gone"), "freezer": str(stuck)}
     with pytest.raises(GuardError, match="rmdir"):
-        remove_group(replace(group, unified=str(stuck)), deadline_s=0.02)
+        remove_group(replace(group, unified=str(stuck), legacy=gone), deadline_s=0.02)
     assert time.monotonic() - started < 20
+    assert os.waitpid(deaf, 0)[1] == signal.SIGKILL
+    assert (stuck / "cgroup.kill").read_text() == "1"
+    assert (stuck / "freezer.state").read_text() == "THAWED"

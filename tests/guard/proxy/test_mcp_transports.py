@@ -208,6 +208,10 @@ def test_a_tool_server_gets_none_of_the_guards_variables(monkeypatch: pytest.Mon
         names = {line.partition(b"=")[0] for line in (await process.stdout.read()).splitlines()}
         assert {b"MARK", b"PATH", b"LANG"} <= names <= {b"MARK", b"PATH", b"LANG", b"HOME"}
         await mcp_stdio._ended(process)
+        process = await mcp_stdio._started(("/usr/bin/readlink", "/proc/self/fd/2"), {})
+        assert process.stdout is not None
+        assert await process.stdout.read() == b"/dev/null\n", "its errors fill no log of the guard"
+        await mcp_stdio._ended(process)
 
     run(scenario())
 
