@@ -9,7 +9,7 @@ from pathlib import Path
 
 from offswitch.errors import GuardError
 
-__all__ = ["free_uid", "has_account"]
+__all__ = ["free_uid", "has_account", "is_alone"]
 
 _FIRST, _COUNT = 61184, 4336
 """Numbers that systemd, too, gives to services without an account: 61184 to 65519."""
@@ -43,11 +43,21 @@ def has_account(uid: int) -> bool:
     return True
 
 
+def is_alone() -> bool:
+    """Whether this user namespace knows one user and no other, as that of `unshare -r` does: its
+    root has the rights of whoever made it, and can become nobody else."""
+    return sum(count for _, count in _mapped()) == 1
+
+
 def _is_mapped(uid: int) -> bool:
     """Whether this user namespace knows the number at all."""
+    return any(first <= uid < first + count for first, count in _mapped())
+
+
+def _mapped() -> list[tuple[int, int]]:
+    """The first of each range of user ids, and how many they are."""
     lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
-    ranges = [[int(part) for part in line.split()] for line in lines]
-    return any(first <= uid < first + count for first, _, count in ranges)
+    return [(int(first), int(count)) for first, _, count in (line.split() for line in lines)]
 
 
 def _owner(entry: Path) -> int:

@@ -299,3 +299,16 @@ def test_the_user_of_a_process_that_gave_up_its_rights_is_not_free() -> None:
         for fd in (begun, end, end_in):
             os.close(fd)
         os.waitpid(pid, 0)
+
+
+def test_the_root_of_a_namespace_that_knows_nobody_else_stays_who_it_is():
+    def made_root() -> int | None:
+        become_ordinary()
+        LIBC.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: else its own map may not be written
+        own = os.getuid()
+        checked(LIBC.unshare(0x10000000))  # CLONE_NEWUSER
+        Path("/proc/self/uid_map").write_text(f"0 {own} 1")
+        assert os.geteuid() == 0
+        return sensor_process._with_rights(WatchOrder(), ()).uid
+
+    assert in_a_child(made_root) is None

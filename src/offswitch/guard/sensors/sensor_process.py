@@ -14,7 +14,7 @@ from typing import Self, final
 import msgspec
 
 from offswitch.errors import GuardError
-from offswitch.guard.free_uid import free_uid
+from offswitch.guard.free_uid import free_uid, is_alone
 from offswitch.guard.jail.host import filters_calls
 from offswitch.guard.sensors.call_filter import call_filter
 from offswitch.guard.sensors.reports import Report, WatchOrder
@@ -150,6 +150,6 @@ class SensorProcess:
 
 def _with_rights(order: WatchOrder, others: Collection[int | None]) -> WatchOrder:
     """The first order, with whom to be and what to be able to ask of the kernel."""
-    uid = free_uid(others) if os.geteuid() == 0 else None
+    uid = free_uid(others) if os.geteuid() == 0 and not is_alone() else None
     calls = call_filter() if filters_calls() else b""
     return msgspec.structs.replace(order, uid=uid, calls=calls)
