@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +15,11 @@ from hypothesis import HealthCheck, settings
 # A machine that is busy with something else is slow, and no law is broken by that.
 settings.register_profile("offswitch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("offswitch")
+
+# Hundreds of Pythons are started here. Where no bytecode is kept, as in many a container, each of
+# them would compile the whole package anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture
@@ -23,12 +32,20 @@ def open_folder():
 
 
 @pytest.fixture(scope="session")
-def cluster():
+def one_cluster():
     """Ray, with one cluster for all tests that want one: starting it takes seconds."""
     import ray
 
     yield ray
     ray.shutdown()
+
+
+@pytest.fixture
+def cluster(one_cluster):
+    """Ray, which handles SIGTERM once it has started: later tests have the old handler back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield one_cluster
+    signal.signal(signal.SIGTERM, before)
 
 
 def pytest_collection_modifyitems(items):
@@ -37,3 +54,9 @@ def pytest_collection_modifyitems(items):
     So they all go to one worker, and only one cluster is started.
     """
     items.sort(key=lambda item: "cluster" not in item.fixturenames)
+
+
+def pytest_collection_finish():
+    """What was collected stays to the end: no garbage collection need look at it again."""
+    gc.collect()
+    gc.freeze()

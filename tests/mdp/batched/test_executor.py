@@ -182,7 +182,7 @@ def test_tasks_of_a_cluster_last_half_a_second_or_more():
     assert _group_size(0.0) == 4096
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def by_value(cluster):
     """What this file defines travels whole: the workers cannot import a test by its name."""
     import ray
