@@ -11,7 +11,7 @@ import pytest
 import shapes_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from proxied import run
+from proxied import run, world
 from test_holding import CALL, CHAT, limited
 
 from offswitch.guard.proxy import streaming
@@ -106,3 +106,25 @@ def test_a_stream_that_ends_inside_an_event_is_none(monkeypatch: pytest.MonkeyPa
     assert not whole
     assert b"data: {\n" not in got
     assert budget.uncounted == 1
+
+
+def test_what_came_before_a_call_does_not_wait_for_an_operator_and_nobody_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            asked = asyncio.Event()
+
+            async def operator(number: int, timeout_s: float) -> bool:
+                await asked.wait()
+                return False
+
+            w.supervisor.operator = operator  # type: ignore[method-assign] # it takes its time
+            w.model.streams(b"".join(shapes_of.chat_events("first|", ("deploy", {"to": "x"}))))
+            async with w.client.post(CHAT, json=STREAM) as answer:
+                assert b"first" in await answer.content.readany()
+                asked.set()
+                assert b"was refused and not run" in await answer.content.read()
+            assert len(w.model.asked) == 1
+
+    run(scenario())

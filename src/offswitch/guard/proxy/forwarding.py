@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from offswitch.guard.proxy.addresses import plain_host
 
@@ -121,7 +120,7 @@ def _plain_path(path: str) -> str:
     """The path with nothing spelled out that need not be (RFC 3986, 6.2.2.2): rules name paths as
     people write them. Refuses one that servers shorten or divide in ways of their own."""
     plain = _PLAIN_BYTE.sub(lambda found: chr(int(found[1], 16)), path)
-    parts = unquote(plain).replace("\\", "/").split("/")
-    if any(part in (".", "..") for part in parts) or _TWO_WAYS.search(plain) or "\\" in plain:
+    odd = _TWO_WAYS.search(plain) or "\\" in plain
+    if odd or any(part in (".", "..") for part in plain.split("/")):
         raise RequestError(f"the path {path[:60]!r}, which may mean another")
     return plain
