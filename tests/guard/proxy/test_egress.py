@@ -92,6 +92,7 @@ def test_an_allowed_request_goes_to_the_checked_address_as_it_was_judged(tmp_pat
     assert net.dialled == [(PUBLIC, 80)]
     assert net.got == (b"GET /pub/a?q=1 HTTP/1.1\r\nHost: allowed.test\r\nConnection: close\r\n"
                        b"X-Mine: 1\r\n\r\n")  # fmt: skip
+    assert net.supervisor.reports[0]["source"] == "executed"
     act = net.supervisor.reports[0]["act"]
     assert (act["host"], act["path"], act["arguments"]) == (
         "allowed.test",
