@@ -228,3 +228,49 @@ def test_a_gate_that_closes_ends_both_halves_of_a_connection(tmp_path: Path) -> 
             writer.close()
 
     run(scenario())
+
+
+def test_what_was_sent_is_told_whichever_side_ended_the_connection_and_how(tmp_path: Path) -> None:
+    first = hello("allowed.test")
+
+    async def ends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(len(first) + 5) == first + b"later"
+        writer.write(b"answer")
+        await writer.drain()
+        writer.close()
+
+    async def breaks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(first) + 5)
+        writer.transport.abort()
+
+    async def waits(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read() == first + b"later"
+        writer.write(b"answer")
+        writer.close()
+
+    async def scenario(net: Net, folder: Path, half: bool) -> None:
+        async with net.open(folder) as near:
+            reader, writer = await asyncio.open_unix_connection(near)
+            writer.write(CONNECT)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(first)
+            while not net.dialled:
+                await asyncio.sleep(0.002)
+            writer.write(b"later")
+            if half:
+                writer.write_eof()
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            while not notes(net):
+                await asyncio.sleep(0.002)
+            writer.close()
+
+    for far, received in ((ends, 6), (breaks, 0), (waits, 6)):
+        net, folder = Net(), tmp_path / far.__name__
+        folder.mkdir()
+        net._far = far  # type: ignore[method-assign] # each ends in its own way
+        run(scenario(net, folder, far is waits))
+        (ended,) = notes(net)
+        assert ended["what"] == "connection ended"
+        sent = len(first) + 5
+        assert ended["fields"] == {"host": "allowed.test", "sent": sent, "received": received}

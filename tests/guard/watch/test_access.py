@@ -201,6 +201,15 @@ def test_an_order_that_is_none_is_told(site: Site, body: str, words: str) -> Non
     assert words in json.loads(reply.body)["text"]
 
 
+def test_an_order_is_posted_and_nothing_else(site: Site) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        reply = site.ask(
+            f"{site.place}order", method, '{"run": "over", "word": "stop"}', Cookie=site.cookie(),
+            Origin=f"http://{site.host}", Content_Type="application/json",
+        )  # fmt: skip
+        assert reply.status == 405
+
+
 def test_an_order_longer_than_any_is_refused(site: Site) -> None:
     assert site.order("x" * 5000, "stop").status == 413
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from offswitch.guard.policy.act import Act
@@ -92,21 +93,23 @@ class Egress:
             if asking.tunnel:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 await writer.drain()
-                far_writer.write(await self._hello(reader, asking.host))
+                first = await self._hello(reader, asking.host)
+                far_writer.write(first)
+                length, sent = None, _Tally(len(first))
             else:
                 far_writer.write(asking.head)
-            length, pace = None if asking.tunnel else asking.length, self._gate.pace
-            up, down = (
-                _copy(reader, far_writer, length, pace),
-                _copy(far_reader, writer, None, pace),
-            )
-            counts = await _both(up, down, wait_up=asking.tunnel)
+                length, sent = asking.length, _Tally()
+            pace, received = self._gate.pace, _Tally()
+            with contextlib.suppress(OSError):  # one side is gone; what went through is told
+                await _both(
+                    _copy(reader, far_writer, length, pace, sent),
+                    _copy(far_reader, writer, None, pace, received),
+                )
         finally:
             self._open.discard(far_writer)
             far_writer.close()
-        await self._gate.record(
-            "connection ended", {"host": asking.host, "sent": counts[0], "received": counts[1]}
-        )
+        counts = {"sent": sent.bytes, "received": received.bytes}
+        await self._gate.record("connection ended", {"host": asking.host, **counts})
 
     async def _judge(self, asking: Asking) -> None:
         if asking.port not in self._ports[asking.tunnel]:
@@ -157,36 +160,42 @@ class Egress:
         return data
 
 
+@dataclass
+class _Tally:
+    """What has gone one way so far, however it ends."""
+
+    bytes: int = 0
+
+
 async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, length: int | None, pace: Pace
-) -> int:
-    """Bytes copied: to the end, or exactly `length` of them."""
-    count = 0
-    while length is None or count < length:
-        chunk = await reader.read(_CHUNK if length is None else min(_CHUNK, length - count))
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    length: int | None,
+    pace: Pace,
+    tally: _Tally,
+) -> None:
+    """Copy to the end, or exactly `length` bytes."""
+    while length is None or tally.bytes < length:
+        chunk = await reader.read(_CHUNK if length is None else min(_CHUNK, length - tally.bytes))
         if not chunk:
             break
         writer.write(chunk)
+        tally.bytes += len(chunk)
         await writer.drain()
         await pace.data(len(chunk))
-        count += len(chunk)
     if length is None and writer.can_write_eof():
         writer.write_eof()
-    return count
 
 
-async def _both(up: Awaitable[int], down: Awaitable[int], *, wait_up: bool) -> tuple[int, int]:
-    """Bytes up and down, when the far side has ended."""
+async def _both(up: Awaitable[None], down: Awaitable[None]) -> None:
+    """Wait until the far side has ended, and end the other way."""
     sending = asyncio.ensure_future(up)
     try:
-        received = await down
-        if wait_up and not sending.done():
-            sending.cancel()
+        await down
     finally:
         sending.cancel()
-    with contextlib.suppress(asyncio.CancelledError, OSError):
-        return await sending, received
-    return 0, received
+        with contextlib.suppress(asyncio.CancelledError, OSError):
+            await sending
 
 
 async def _say(writer: asyncio.StreamWriter, status: int, why: str) -> None:
