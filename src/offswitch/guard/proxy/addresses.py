@@ -14,8 +14,8 @@ __all__ = ["NameWatch", "is_own_name", "is_public", "plain_host", "resolved"]
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NOT_FOR_AGENTS = ("localhost", "local", "internal", "lan", "home.arpa", "localdomain")
-_TRANSLATED = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48")]
 _GLOBAL_SIX = ipaddress.ip_network("2000::/3")
+"""All of version 6 that is public; those that are translated to version 4 lie outside it."""
 LONG_LABEL, LONG_NAME = 40, 120
 ENTROPY_FROM, MOST_ENTROPY = 20, 3.9
 MOST_NAMES = 60
@@ -57,8 +57,6 @@ def is_public(address: str) -> bool:
         if found.ipv4_mapped is not None:
             return is_public(str(found.ipv4_mapped))
         if found.sixtofour is not None or found.teredo is not None or found not in _GLOBAL_SIX:
-            return False
-        if any(found in network for network in _TRANSLATED):
             return False
     return found.is_global and not (found.is_multicast or found.is_reserved)
 
