@@ -123,6 +123,14 @@ def test_a_name_is_odd_from_a_length_and_a_disorder_on(host: str, odd: bool) -> 
     assert bool(NameWatch().problem(host)) is odd
 
 
+def test_addresses_are_no_names_however_many_and_disordered() -> None:
+    watch = NameWatch()
+    for number in range(80):
+        assert watch.problem(f"{number}.1.2.3") == ""
+    assert watch.problem("2606:4719:8350:5a7b:9acd:ef02:1e48:bc63") == ""
+    assert watch.problem("2606471983505a7b9acdef021e48bc63.test") != ""
+
+
 def sized(data: bytes, size: int) -> bytes:
     return len(data).to_bytes(size) + data
 

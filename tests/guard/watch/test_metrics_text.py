@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from offswitch.errors import GuardError
 from offswitch.guard.drills.canary_kill import KillProof, write_proof
 from offswitch.guard.stop.processes import boot_id
 from offswitch.guard.supervisor.runs import BEGUN, create_run
+from offswitch.guard.watch import metrics_server
 from offswitch.guard.watch.metrics import FAMILIES, MISSING, metrics_text, recent
 from offswitch.guard.watch.metrics_server import listen_address, metrics_app, serve_metrics
 from offswitch.guard.watch.watcher import Watcher
@@ -144,6 +146,7 @@ def test_without_the_client_the_message_names_the_pip_line(
         ("127.0.0.1:80", "/metrics", "GET", "421"),
         ("", "/metrics", "GET", "421"),
         ("127.0.0.1:9464", "/", "GET", "404"),
+        ("127.0.0.1:9464", "/metrics2", "GET", "404"),
         ("127.0.0.1:9464", "/metrics", "POST", "405"),
     ],
 )
@@ -177,10 +180,44 @@ def test_a_scrape_over_a_real_socket_is_answered_afresh() -> None:
         urllib.request.urlopen(foreign, timeout=30)
 
 
-@pytest.mark.parametrize("text", ["9464", ":9464", "localhost", "a:b", "a:99999", "a:-1", "a:１"])
+@pytest.mark.parametrize(
+    "text", ["9464", ":9464", "localhost", "a:b", "a:99999", "a:65536", "a:-1", "a:１"]
+)
 def test_an_address_that_is_none_is_told(text: str) -> None:
     with pytest.raises(ValueError, match=r"127\.0\.0\.1:9464"):
         listen_address(text)
+
+
+def test_metrics_are_not_served_without_the_client_or_on_a_port_that_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(GuardError, match=f"cannot listen on 127.0.0.1:{port}"):
+            serve_metrics(lambda: b"", "127.0.0.1", port, lambda url: None)
+    monkeypatch.setattr(metrics_server, "find_spec", lambda name: None)
+    with pytest.raises(GuardError, match="pip install"):
+        serve_metrics(lambda: b"", "127.0.0.1", 0, lambda url: None)
+
+
+def test_a_scraper_that_says_nothing_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 0 < (metrics_server._Quiet.timeout or 0) <= 60
+    monkeypatch.setattr(metrics_server._Quiet, "timeout", 0.05)
+    where, ready = list[str](), threading.Event()
+
+    def listening(url: str) -> None:
+        where.append(url)
+        ready.set()
+
+    threading.Thread(
+        target=serve_metrics, args=(lambda: b"a 1\n", "127.0.0.1", 0, listening), daemon=True
+    ).start()
+    assert ready.wait(60)
+    with socket.create_connection(("127.0.0.1", int(where[0].split(":")[2].split("/")[0]))) as mute:
+        with urllib.request.urlopen(where[0], timeout=30) as answer:
+            assert answer.read() == b"a 1\n"
+        mute.settimeout(30)
+        assert mute.recv(100) == b""
 
 
 @pytest.mark.slow

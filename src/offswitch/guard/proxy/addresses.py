@@ -15,7 +15,8 @@ __all__ = ["NameWatch", "is_own_name", "is_public", "plain_host", "resolved"]
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NOT_FOR_AGENTS = ("localhost", "local", "internal", "lan", "home.arpa", "localdomain")
 _GLOBAL_SIX = ipaddress.ip_network("2000::/3")
-"""All of version 6 that is public; those that are translated to version 4 lie outside it."""
+"""All of version 6 that is public; what is mapped or translated to version 4 lies outside it, and
+what is tunnelled through it (Teredo) is not global."""
 LONG_LABEL, LONG_NAME = 40, 120
 ENTROPY_FROM, MOST_ENTROPY = 20, 3.9
 MOST_NAMES = 60
@@ -53,11 +54,8 @@ def is_public(address: str) -> bool:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return is_public(str(found.ipv4_mapped))
-        if found.sixtofour is not None or found.teredo is not None or found not in _GLOBAL_SIX:
-            return False
+    if isinstance(found, ipaddress.IPv6Address) and (found.sixtofour or found not in _GLOBAL_SIX):
+        return False
     return found.is_global and not (found.is_multicast or found.is_reserved)
 
 
