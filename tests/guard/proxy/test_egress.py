@@ -247,6 +247,10 @@ def test_names_are_remembered_below_the_parents_asked_for_last_and_no_others():
             assert watch.problem(f"n{number}.evil.test")
     assert len(watch._below) == MOST_PARENTS
     assert not watch.problem("n.p0.test"), "forgotten, and as good as new"
+    assert any(watch.problem(f"n{number}.late.test") for number in range(61))
+    for number in range(200):
+        watch.problem(f"m{number}.late.test")
+    assert len(watch._below["late.test"]) == 61
 
 
 def test_odd_names_raise_an_alarm(tmp_path):

@@ -158,6 +158,7 @@ def test_on_loopback_only_loopbacks_own_names_are_answered(
     environ = {"HTTP_HOST": host, "PATH_INFO": path, "REQUEST_METHOD": method}
     (body,) = app(environ, lambda *given: told.append(given))
     assert told[0][0].startswith(status)
+    assert ("X-Content-Type-Options", "nosniff") in told[0][1]
     assert (body == b"x 1\n") == (status == "200")
 
 
@@ -218,6 +219,17 @@ def test_a_scraper_that_says_nothing_holds_nobody_up(monkeypatch: pytest.MonkeyP
             assert answer.read() == b"a 1\n"
         mute.settimeout(30)
         assert mute.recv(100) == b""
+
+
+@pytest.mark.parametrize(
+    ("host", "family"), [("::1", socket.AF_INET6), ("127.0.0.1", socket.AF_INET)]
+)
+def test_an_address_of_either_version_is_listened_on_as_what_it_is(
+    host: str, family: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_server, "make_server", lambda *given: given)
+    found: Any = metrics_server._server(host, 0)
+    assert found[3].address_family == family
 
 
 @pytest.mark.slow

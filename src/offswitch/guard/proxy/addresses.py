@@ -51,7 +51,7 @@ def is_public(address: str) -> bool:
     (True, False, False)
     """
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
     if isinstance(found, ipaddress.IPv6Address) and (found.sixtofour or found not in _GLOBAL_SIX):
