@@ -164,7 +164,7 @@ GOOD = message(body(OTHER, named(b"A.test")))
      (record(GOOD[:3]) + record(GOOD[3:20]) + record(GOOD[20:]), "a.test"),
      (record(message(body(OTHER))), ""), (record(message(body())), ""),
      (record(GOOD + message(body(named(b"b.test")))), "a.test"), (record(GOOD)[:-1], None),
-     (record(message(body(OTHER) + named(b"b.test"))), ""), (b"\x16", None), (b"\x16\3", None)],
+     (record(message(body()[:-2])), ""), (b"\x16", None), (b"\x16\3", None)],
     ids=itertools.count(),
 )  # fmt: skip
 def test_a_first_message_names_its_host(data: bytes, name: str | None) -> None:
@@ -180,7 +180,11 @@ def test_a_first_message_names_its_host(data: bytes, name: str | None) -> None:
      record(message(body(named(b"a.test", b"b.test")))), record(message(body(named(b"a", kind=1)))),
      record(message(body(named(b"a.test"), named(b"b.test")))),
      record(message(body(named(b"\xff")))),
-     record(message(body(named(b"a.test"))[:-1])), record(message(body(b"\0\0\0\0"))),
+     record(message(body(named(b"a.test"))[:-1])), record(message(body(OTHER) + named(b"b.test"))),
+     record(message(body(named(b"a.test"), OTHER)[:-1])), record(message(body() + b"x")),
+     record(message(body(named(b"a.test"), b"\0\x17\0\4abc"))),
+     record(message(body(OTHER)[:-3]) + named(b"b.test")), record(message(body(b"\0\0\0\0"))),
+     record(message(body(b"\0\0" + sized(b"\0\3\0" + sized(b"a.test", 2), 2)))),
      record(message(b"\3\3" + bytes(20)))],
     ids=itertools.count(),
 )  # fmt: skip

@@ -59,10 +59,13 @@ def _extensions(body: bytes) -> list[tuple[int, bytes]]:
     at += 1 + body[at]  # session
     at += 2 + int.from_bytes(body[at : at + 2])  # ciphers
     at += 1 + body[at]  # compressions
-    end = at + 2 + int.from_bytes(body[at : at + 2])
+    if at == len(body):
+        return []
+    if at + 2 + int.from_bytes(body[at : at + 2]) != len(body):
+        raise IndexError
     at += 2
     found: list[tuple[int, bytes]] = []
-    while at < min(end, len(body)):
+    while at < len(body):
         kind, length = int.from_bytes(body[at : at + 2]), int.from_bytes(body[at + 2 : at + 4])
         if at + 4 + length > len(body):
             raise IndexError
@@ -74,6 +77,8 @@ def _extensions(body: bytes) -> list[tuple[int, bytes]]:
 def _host(content: bytes) -> str:
     if len(content) < 5 or content[2] != _HOST_NAME:
         raise NotTlsError("a server name of an unknown kind")
+    if int.from_bytes(content[:2]) != len(content) - 2:
+        raise NotTlsError("a server name that is cut short")
     length = int.from_bytes(content[3:5])
     if len(content) != 5 + length:
         raise NotTlsError("more than one server name")
