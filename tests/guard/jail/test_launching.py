@@ -29,8 +29,13 @@ def status(text: str, name: str) -> list[str]:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root runs an agent as another user")
 def test_an_agent_of_roots_guard_keeps_no_user_and_no_group_of_roots() -> None:
-    with planned(("cat", "/proc/self/status"), host=TIER_1, tier=1) as plan:
-        text, _ = output(plan)
+    before = os.getgroups()
+    os.setgroups([*before, 7])
+    try:
+        with planned(("cat", "/proc/self/status"), host=TIER_1, tier=1) as plan:
+            text, _ = output(plan)
+    finally:
+        os.setgroups(before)
     assert status(text, "Uid") == [str(ORDINARY)] * 4
     assert status(text, "Gid") == [str(ORDINARY)] * 4
     assert status(text, "Groups") == []
