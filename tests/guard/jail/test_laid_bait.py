@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from jails import LIMITS, ORDINARY, planned
+from msgspec.structs import replace
 
 from offswitch.errors import GuardError
 from offswitch.guard.jail.bait import laid_bait
+from offswitch.guard.jail.host import inspect_host
 
 
 def segment(key: int | None) -> int:
@@ -52,6 +54,15 @@ def test_every_decoy_can_be_reached_without_a_jail_and_is_gone_after_its_battery
         assert bait["group_counts_processes"] is (plan.group is not None)
     assert segment(bait["memory_key"]) == -1
     assert [*open_folder.iterdir()] == []
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_what_a_probe_writes_it_tries_where_the_agent_may_write(level: int) -> None:
+    host = inspect_host() if level == 2 else replace(inspect_host(), bubblewrap=None)
+    with planned(host=host, tier=level) as plan, laid_bait(plan) as bait:
+        assert plan.entry.landlock is not None
+        assert bait["scratch"] in plan.entry.landlock.write
+        assert bait["tier"] == plan.tier.level
 
 
 def test_a_folder_that_is_there_already_is_nobodys_bait(open_folder: Path) -> None:
