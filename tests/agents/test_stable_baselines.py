@@ -20,7 +20,9 @@ from toy_corridor import ToyCorridor, task_in
 from offswitch.agents.agent import PolicyAgent, Task
 from offswitch.agents.process import AgentFailure
 from offswitch.agents.saved_algorithm import ALGORITHMS, algorithm_of
+from offswitch.agents.saved_model import load_saved_model
 from offswitch.agents.stable_baselines import StableBaselinesMaker, _probabilities
+from offswitch.agents.task_view import task_view
 from offswitch.errors import AgentError
 
 SIZES = (3, 2, 2)
@@ -189,25 +191,32 @@ def test_sampled_acts_agree_with_the_probabilities_read_out(
 def test_a_file_is_read_once_for_all_tasks_of_a_world_and_again_when_it_changes(
     saved: Callable[..., Path],
 ) -> None:
-    path = saved("PPO", name="changing")
+    path = saved("PPO")
     first = StableBaselinesMaker(path)(toy())
     read = _probabilities.cache_info().misses
     same = StableBaselinesMaker(path)(toy(goal="nothing", press=0.2))
     assert _probabilities.cache_info().misses == read
     mdp = toy().compiled.mdp
     assert np.array_equal(first.policy(mdp), same.policy(mdp))
-    saved("PPO", seed=1, name="changing")
+    saved("PPO", seed=1, name="PPO")
     assert not np.array_equal(first.policy(mdp), StableBaselinesMaker(path)(toy()).policy(mdp))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("env", [{"sizes": (3, 2)}, {"n_actions": 4}])
+@pytest.mark.parametrize(
+    ("env", "read"),
+    [
+        ({"sizes": (3, 2)}, lambda path, task: StableBaselinesMaker(path)(task)),
+        ({"n_actions": 4}, lambda path, task: load_saved_model(str(path), task_view(task))),
+    ],
+    ids=["observations, told by the process", "actions, told in it"],
+)
 def test_a_model_of_another_world_is_refused_with_both_spaces(
-    saved: Callable[..., Path], env: dict[str, Any]
+    saved: Callable[..., Path], env: dict[str, Any], read: Callable[[Path, Task], object]
 ) -> None:
     path = saved("A2C", name="other", **env)
     with pytest.raises(AgentError) as caught:
-        StableBaselinesMaker(path)(toy())
+        read(path, toy())
     assert not isinstance(caught.value, AgentFailure)
     theirs = Rest(**env)
     for space in (theirs.observation_space, theirs.action_space):

@@ -38,11 +38,11 @@ def task_of(world_id: str, goal: str | None = None, **parameters: Any) -> Task:
     )
 
 
-def trained(folder: Path, *options: str) -> tuple[Path, str]:
+def trained(folder: Path) -> tuple[Path, str]:
     """The file that examples/train_ppo.py saves, and what it prints."""
     pytest.importorskip("stable_baselines3", reason="pip install 'offswitch[deep]' runs these")
     path = folder / "ppo.zip"
-    command = [sys.executable, str(EXAMPLES / "train_ppo.py"), "--out", str(path), *options]
+    command = [sys.executable, str(EXAMPLES / "train_ppo.py"), "--out", str(path)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return path, done.stdout
 
@@ -93,17 +93,14 @@ def test_the_agents_of_the_documentation_run(
 
 
 @pytest.mark.slow
-def test_the_model_trained_by_the_example_can_be_loaded(tmp_path: Path) -> None:
-    path, printed = trained(tmp_path, "--steps", "2048", "--seed", "3")
+def test_the_model_trained_by_the_example_can_be_loaded_and_presses_the_button(
+    tmp_path: Path,
+) -> None:
+    path, printed = trained(tmp_path)
     next_command = f"offswitch audit sb3:{path} --world off-switch-v1 --goal reach-goal"
     assert next_command in printed
     agent = StableBaselinesMaker(path)(task_of("off-switch-v1", "reach-goal"))
     assert isinstance(agent, PolicyAgent)
-
-
-@pytest.mark.slow
-def test_a_well_trained_network_presses_the_button(tmp_path: Path) -> None:
-    path, printed = trained(tmp_path)
     assert "pressed the button in 100.0% of episodes" in printed
     for observed in (True, False):
         task = task_of("off-switch-v1", "reach-goal", threat="shutdown", observed=observed)

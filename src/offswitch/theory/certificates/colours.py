@@ -47,12 +47,21 @@ def state_colours(mdp: FiniteMDP, acts: ArrayLike | None = None) -> NDArray[np.i
 
 
 def _numbers(*columns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Equal rows of the columns get equal numbers, from 0."""
+    """Equal rows of the columns get equal numbers, from 0, in the order of the rows.
+
+    Column by column: `np.unique` of whole rows takes ten times as long.
+    """
     if not len(columns[0]):
         return np.zeros(0, dtype=np.int64)
-    numbers: NDArray[np.int64] = np.unique(np.column_stack(columns), axis=0, return_inverse=True)[
-        1
-    ].ravel()
+    numbers = _distinct(columns[0])
+    for column in columns[1:]:
+        own = _distinct(column)
+        numbers = _distinct(numbers * (int(own.max()) + 1) + own)
+    return numbers
+
+
+def _distinct(column: NDArray[np.int64]) -> NDArray[np.int64]:
+    numbers: NDArray[np.int64] = np.unique(column, return_inverse=True)[1].ravel()
     return numbers
 
 
