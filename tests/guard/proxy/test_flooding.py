@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,10 @@ def test_what_a_tool_server_leaves_behind_carries_the_runs_mark(tmp_path: Path) 
         assert process.stdout is not None
         pid = int(await process.stdout.readline())
         try:
-            marks = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            assert b"MARK=run-7" in marks
+            found, deadline = Path(f"/proc/{pid}/environ"), time.monotonic() + 30
+            while not found.read_bytes() and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)  # empty for a moment while a program takes its place
+            assert b"MARK=run-7" in found.read_bytes().split(b"\0")
         finally:
             os.kill(pid, signal.SIGKILL)
             await mcp_stdio._ended(process)
