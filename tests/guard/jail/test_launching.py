@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from offswitch.errors import GuardError
 from offswitch.guard.jail import launch as launching
 from offswitch.guard.jail.cgroups import run_group
+from offswitch.guard.jail.descriptors import JailFds
 from offswitch.guard.jail.host import inspect_host
 from offswitch.guard.jail.launch import launch, read_report, require_started
 from offswitch.guard.jail.plan import MARK
@@ -62,6 +64,17 @@ def test_what_builds_the_jail_is_told_nothing_but_the_runs_mark(
         for pid in (jail.pid, jail.init):
             told = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
             assert {one.partition(b"=")[0].decode() for one in told} <= {MARK, "PWD"}
+
+
+def test_what_is_handed_on_by_mistake_is_closed_whatever_its_number() -> None:
+    with planned(host=TIER_1, tier=1) as plan, Path("/etc/hostname").open("rb") as leak:
+        numbers = (3, 10, 22, 30, 63, 64, 500)
+        leaked = [fcntl.fcntl(leak.fileno(), fcntl.F_DUPFD_CLOEXEC, one) for one in numbers]
+        with launch(replace(plan, group=None), None, leaked=tuple(leaked)) as jail:
+            opened = {int(one.name) for one in Path(f"/proc/{jail.pid}/fd").iterdir()}
+        for fd in leaked:
+            os.close(fd)
+    assert opened == {0, 1, 2, JailFds.REPORT, JailFds.GO}
 
 
 def ended(pid: int) -> int:

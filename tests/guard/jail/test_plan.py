@@ -140,6 +140,7 @@ def test_at_tier_1_what_nobody_named_cannot_be_read(open_folder: Path) -> None:
 
 def _start_and_wait(plan: JailPlan, tell: int) -> NoReturn:
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as an agent may, who inherits it here
         with launch(plan, None, patience_s=60.0) as jail:
             jail.start_agent(60.0)
             os.write(tell, b"%d\n" % jail.pid)
