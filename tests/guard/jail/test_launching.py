@@ -68,9 +68,10 @@ def test_what_builds_the_jail_is_told_nothing_but_the_runs_mark(
 
 def test_what_is_handed_on_by_mistake_is_closed_whatever_its_number() -> None:
     with planned(host=TIER_1, tier=1) as plan, Path("/etc/hostname").open("rb") as leak:
-        numbers = (3, 10, 22, 30, 63, 64, 500)
+        numbers = (10, 22, 30, 63, 64, 500)
         leaked = [fcntl.fcntl(leak.fileno(), fcntl.F_DUPFD_CLOEXEC, one) for one in numbers]
-        with launch(replace(plan, group=None), None, leaked=tuple(leaked)) as jail:
+        bare, lowest = replace(plan, group=None), {3: leak.fileno()}
+        with launch(bare, None, stdio=lowest, leaked=tuple(leaked)) as jail:
             opened = {int(one.name) for one in Path(f"/proc/{jail.pid}/fd").iterdir()}
         for fd in leaked:
             os.close(fd)
@@ -104,6 +105,13 @@ def test_an_entry_program_that_failed_in_one_step_takes_no_other() -> None:
             assert jail.report.failed is not None
             assert jail.report.failed.startswith("apply Landlock: ELOOP")
             assert ended(jail.pid) == 125
+
+
+def test_a_program_that_may_not_be_executed_is_told_of_as_that() -> None:
+    with planned(("/work/data",)) as plan, run_group(plan.group):
+        Path(plan.policy.workspace, "data").write_text("no program")
+        with launch(plan, None) as jail, pytest.raises(GuardError, match="EACCES"):
+            jail.start_agent(60.0)
 
 
 def said(text: bytes) -> Any:
