@@ -195,10 +195,10 @@ def test_metrics_are_not_served_without_the_client_or_on_a_port_that_is_taken(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(GuardError, match=f"cannot listen on 127.0.0.1:{port}"):
-            serve_metrics(lambda: b"", "127.0.0.1", port, lambda url: None)
+            serve_metrics(lambda: b"", "127.0.0.1", port, pytest.fail)
     monkeypatch.setattr(metrics_server, "find_spec", lambda name: None)
     with pytest.raises(GuardError, match="pip install"):
-        serve_metrics(lambda: b"", "127.0.0.1", 0, lambda url: None)
+        serve_metrics(lambda: b"", "127.0.0.1", 0, pytest.fail)
 
 
 @pytest.mark.parametrize("seconds", [0.05, 600.0])
