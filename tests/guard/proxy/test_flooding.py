@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import logging
@@ -165,6 +166,22 @@ def test_requests_together_are_bounded_whatever_each_may_have(
             assert (await at.post(CHAT, body))[0] == 503
             waits.set()
             assert (await first)[0] == 200
+            assert (await at.post(CHAT, body))[0] == 200
+
+    run(scenario())
+
+
+def test_a_packed_request_counts_as_what_it_may_unpack_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "MOST_HELD", process.MOST_BYTES - 1)
+    body = b'{"model":"m","messages":[]}'
+
+    async def scenario() -> None:
+        async with world(monkeypatch) as at:
+            at.model.answers({"choices": []})
+            packed = {"Content-Encoding": "gzip"}
+            assert (await at.post(CHAT, gzip.compress(body), **packed))[0] == 503
             assert (await at.post(CHAT, body))[0] == 200
 
     run(scenario())

@@ -117,16 +117,15 @@ class Proxy:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to a request for /NAME/... or /mcp/NAME."""
-        length = request.content_length
-        size = MOST_BYTES if length is None and request.can_read_body else length or 0
-        if self._held + min(size, MOST_BYTES) > MOST_HELD:
+        size = _most_of(request)
+        if self._held + size > MOST_HELD:
             return error_answer(503, f"more than {MOST_HELD} bytes of requests at one time")
-        self._held += min(size, MOST_BYTES)
+        self._held += size
         try:
             await _continue(request)
             return await self._handled(request)
         finally:
-            self._held -= min(size, MOST_BYTES)
+            self._held -= size
 
     async def _handled(self, request: web.BaseRequest) -> web.StreamResponse:
         name, _, rest = request.rel_url.raw_path.removeprefix("/").partition("/")
@@ -136,6 +135,14 @@ class Proxy:
             return await self.models[name].handle(request, f"/{rest}")
         known = [f"/{one}/" for one in self.models] + [f"/mcp/{one}" for one in self.http]
         return error_answer(404, f"there is no such route; there are {', '.join(known) or 'none'}")
+
+
+def _most_of(request: web.BaseRequest) -> int:
+    """Bytes that its body may have when it is read: a packed one has more than were sent."""
+    length = request.content_length
+    if length is None or "Content-Encoding" in request.headers:
+        return MOST_BYTES if request.can_read_body else 0
+    return min(length, MOST_BYTES)
 
 
 async def _continue(request: web.BaseRequest) -> None:
