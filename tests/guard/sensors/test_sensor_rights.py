@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
@@ -113,6 +114,7 @@ class Room:
             "start a process": lambda: os.fork() or os._exit(0),
             "open a connection": socket.socket,
             "signal itself": lambda: os.kill(os.getpid(), signal.SIGURG),
+            "have a pipe signal": lambda: fcntl.fcntl(1, fcntl.F_SETOWN, os.getpid()),
         }
 
 

@@ -7,6 +7,7 @@ what is open already, waits and ends. Everything else does not exist for it (ENO
 from __future__ import annotations
 
 import errno
+import fcntl
 import functools
 import os
 
@@ -16,7 +17,7 @@ __all__ = ["call_filter"]
 
 _ALLOWED = (
     # read: files by open descriptors, folders, links, attributes
-    "read", "pread64", "lseek", "close", "dup", "fcntl", "fstat", "stat", "lstat", "newfstatat",
+    "read", "pread64", "lseek", "close", "dup", "fstat", "stat", "lstat", "newfstatat",
     "statx", "getdents64", "getcwd", "readlink", "readlinkat", "listxattr", "llistxattr",
     "getxattr", "lgetxattr",
     # tell
@@ -31,6 +32,8 @@ _ALLOWED = (
 )  # fmt: skip
 _OPEN = {"open": 1, "openat": 2}
 """Call -> which of its arguments says what for."""
+_COPY = (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL)
+"""What fcntl may do: with F_SETOWN and F_SETSIG a pipe of its own would signal whom it likes."""
 _TO_WRITE = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
 
 
@@ -47,4 +50,9 @@ def call_filter() -> bytes:
     for name in (*_ALLOWED, *_OPEN):
         if (number := seccomp.resolve_syscall(seccomp.Arch.NATIVE, name)) >= 0:  # else not here
             made.add_rule(seccomp.ALLOW, number, *([to_read[name]] if name in to_read else []))
+    for command in _COPY:
+        made.add_rule(
+            seccomp.ALLOW, seccomp.resolve_syscall(seccomp.Arch.NATIVE, "fcntl"),
+            seccomp.Arg(1, seccomp.EQ, command),
+        )  # fmt: skip
     return exported(made)
