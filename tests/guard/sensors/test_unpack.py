@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import random
+import resource
 import zipfile
 import zlib
 from pathlib import Path
@@ -79,6 +80,18 @@ MAGIC = [
 def test_no_bytes_make_it_fail(data: bytes, magic: bytes) -> None:
     found = unpack(magic + data)
     assert found.views[0] == magic + data
+
+
+def test_a_window_larger_than_memory_ends_the_look_into_it_and_nothing_else() -> None:
+    asks = b"\x5d\x00\x00\x00\xc0" + b"\xff" * 8 + b"\x00" + SECRET
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + 2**30, hard))
+    try:
+        assert unpack(asks).views == (asks,)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert opaque_bytes(asks) > len(SECRET) / 2, "nobody looked into it"
 
 
 @given(st.integers(0, 200), st.integers(0, 200))

@@ -111,7 +111,8 @@ def _inflated(start: Callable[[], _Stream], data: bytes, at: int, most: int) -> 
         while not stream.eof and most > 0 and at < len(data):
             try:
                 piece = stream.decompress(data[at : at + _CHUNK], most)
-            except (zlib.error, OSError, EOFError, lzma.LZMAError):
+            except (zlib.error, OSError, EOFError, lzma.LZMAError, MemoryError):
+                # 13 bytes of xz's older format ask for a window of 4 GiB: not every machine has it.
                 return b"".join(found)
             found.append(piece)
             most -= len(piece)
