@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 import fcntl
 import os
@@ -174,3 +175,15 @@ def test_a_long_look_says_in_between_that_it_lives(
     signs: list[int] = []
     look_at_tree(memory, alive=lambda: signs.append(1))
     assert 15 <= len(signs) <= 45
+
+
+def test_between_small_files_that_hold_much_it_says_that_it_lives(work: Path) -> None:
+    own = (str(work.parent / "agent.py"),)
+    memory = start_tree(TreeSettings(workspace=str(work), own=own, decoys=False))
+    signs: list[int] = []
+    for folder in ("a", "b"):
+        (work / folder).mkdir()
+        for n in range(10):
+            (work / folder / f"bomb{n}").write_bytes(bz2.compress(b"%d" % n * 50))
+    look_at_tree(memory, alive=lambda: signs.append(1))
+    assert len(signs) >= 20 * 2 + 2, "each file is looked into twice, and each folder's joined"

@@ -29,6 +29,8 @@ from offswitch.guard.sensors.rights import drop_rights
 from offswitch.guard.sensors.tree_look import Finding, TreeMemory, look_at_tree, start_tree
 
 _PEOPLE_S = 0.5
+_ALIVE_S = 1.0
+"""Seconds between two signs of life in one look."""
 
 
 @final
@@ -45,6 +47,7 @@ class _Watch:
         self.known: dict[tuple[int, int], Known] = {}
         self.starts: tuple[Start, ...] = ()
         self.tree_due = self.people_due = self.begun + self.every_s
+        self.alive_due = self.begun
         self.last = False
 
     def take(self, order: WatchOrder) -> None:
@@ -65,7 +68,7 @@ class _Watch:
         if time.monotonic() >= self.tree_due:
             spent = time.process_time()
             at = time.monotonic() - self.begun
-            self.memory, findings = look_at_tree(self.memory, time=at, alive=_alive)
+            self.memory, findings = look_at_tree(self.memory, time=at, alive=self.alive)
             # At most a tenth of a core, however large the tree is.
             pause = max(self.every_s, (time.process_time() - spent) / 0.1)
             self.tree_due = time.monotonic() + pause
@@ -86,6 +89,11 @@ class _Watch:
             unseen=self.memory.unseen,
             last=self.last,
         )
+
+    def alive(self) -> None:
+        if time.monotonic() >= self.alive_due:
+            _say(Report(alive=True))
+            self.alive_due = time.monotonic() + _ALIVE_S
 
     def look_at_people(self, init: int) -> tuple[Finding, ...]:
         at = time.monotonic() - self.begun
@@ -114,10 +122,6 @@ class _Watch:
                         events=events)
             )  # fmt: skip
         return tuple(found)
-
-
-def _alive() -> None:
-    _say(Report(alive=True))
 
 
 def _connections(people: Population | None) -> int | None:

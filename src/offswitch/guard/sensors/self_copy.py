@@ -10,7 +10,7 @@ then is `opaque`, the bound on bytes that nobody can look into.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from offswitch.guard.sensors.fingerprint import Known, fingerprints
@@ -68,15 +68,19 @@ def start_search(known: Known) -> CopySearch:
     return CopySearch(known, {})
 
 
-def search(state: CopySearch, pieces: Sequence[Piece]) -> tuple[CopySearch, tuple[Sighting, ...]]:
+def search(
+    state: CopySearch, pieces: Sequence[Piece], alive: Callable[[], object] = lambda: None
+) -> tuple[CopySearch, tuple[Sighting, ...]]:
     """The search after these pieces, and what is sighted for the first time.
 
     What was found stays found when the piece is overwritten or removed: it may have been sent.
-    O(bytes inside the pieces and inside the parts they may belong to).
+    O(bytes inside the pieces and inside the parts they may belong to); `alive` is called before
+    each of them.
     """
     found, parts = dict(state.found), list(state.parts)
     every, fresh = state.known.every, False
     for piece in pieces:
+        alive()
         views = unpack(piece.data)
         hits = _hits(views.views, every)
         if hits:
@@ -86,6 +90,7 @@ def search(state: CopySearch, pieces: Sequence[Piece]) -> tuple[CopySearch, tupl
             parts, fresh = [*parts, piece], True
     parts, dropped = _within(parts)
     for joined in _joined(parts) if fresh else ():
+        alive()
         hits = _hits(unpack(joined.data).views, every)
         if hits:
             found[joined.name] = hits | found.get(joined.name, frozenset())

@@ -127,7 +127,7 @@ def look_at_tree(
 ) -> tuple[TreeMemory, tuple[Finding, ...]]:
     """The memory after a look, and what each sensor found. O(changed bytes + files).
 
-    `alive` is called every few seconds of a look that takes long.
+    `alive` is called before each piece that is looked into: a small one may hold much.
     """
     settings = memory.settings
     at: dict[str, Any] = {"step": step, "time": time}  # Any: keyword arguments
@@ -137,11 +137,12 @@ def look_at_tree(
     copies, sighted, opaque = memory.copies, list[Sighting](), memory.opaque
     looking = _Looking(settings.workspace, found)
     for batch in _batches(looking.pieces()):
-        alive()
         if memory.own_size:
-            copies, fresh = search(copies, _searched(settings, batch))
+            copies, fresh = search(copies, _searched(settings, batch), alive)
             sighted += fresh
-        opaque += sum(_opaque_bytes(one) for one in batch if one.name not in looking.packed)
+        for one in batch:
+            alive()
+            opaque += 0 if one.name in looking.packed else _opaque_bytes(one)
     opaque += looking.unread
     findings: list[Finding | None] = [
         _persistence(found, settings, at),
