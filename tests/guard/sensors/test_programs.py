@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from agents import agent
+from agents import agent, until
 from offswitch.guard.sensors import programs
 from offswitch.guard.sensors.population import Population, ProcessSeen
-from offswitch.guard.sensors.process_table import look_at_program
+from offswitch.guard.sensors.process_table import look_at_population, look_at_program
 from offswitch.guard.sensors.programs import Known, Program, Start, StartLog, advance_programs
 
 INIT, ROOT = 1, (10, 100)
@@ -167,3 +172,40 @@ def test_real_programs_of_a_jail_are_seen_with_their_times_and_its_forks_are_non
     assert [found.names[-1] for found in started] == ["sleep", "sleep"]
     assert {found.by for found in started} == {root}
     assert all(before - 0.1 <= found.seconds <= time.time() for found in started)
+
+
+def test_a_program_at_a_path_that_the_kernel_does_not_tell_is_seen_all_the_same(
+    tmp_path: Path,
+) -> None:
+    folder = os.open(tmp_path, os.O_PATH)
+    for _ in range(18):
+        os.mkdir("d" * 240, dir_fd=folder)
+        folder, outer = os.open("d" * 240, os.O_PATH, dir_fd=folder), folder
+        os.close(outer)
+    shutil.copy("/bin/sleep", f"/proc/self/fd/{folder}/sleep")
+    with subprocess.Popen(["./sleep", "60"], cwd=f"/proc/self/fd/{folder}") as process:
+        try:
+            with pytest.raises(OSError, match="too long"):
+                Path(f"/proc/{process.pid}/exe").readlink()
+            assert look_at_program(process.pid) == Program("", b"./sleep\x0060\0")
+        finally:
+            process.kill()
+            os.close(folder)
+    shutil.rmtree(tmp_path / ("d" * 240))
+
+
+def test_a_process_whose_first_thread_has_ended_is_seen_with_its_program() -> None:
+    rests = (
+        "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start()"
+    )
+    command = [sys.executable, "-I", "-S", "-c", f"{rests}; ctypes.CDLL(None).pthread_exit(None)"]
+    with subprocess.Popen(command) as process:
+        try:
+            until(lambda: ") Z " in Path(f"/proc/{process.pid}/stat").read_text())
+            assert process.pid in {one.pid for one in look_at_population(os.getpid()).processes}
+            program = look_at_program(process.pid)
+            assert program is not None
+            assert program.path == os.path.realpath(sys.executable)
+        finally:
+            process.kill()
+    assert process.pid not in {one.pid for one in look_at_population(os.getpid()).processes}

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self, final
 
 from offswitch.errors import GuardError
 
-__all__ = ["Counters", "GroupCounters", "ProcCounters", "below", "next_pause"]
+__all__ = ["Counters", "GroupCounters", "ProcCounters", "below", "is_over", "next_pause"]
 
 SHARE = 0.01
 LEAST_S = 0.05
@@ -106,7 +106,7 @@ class ProcCounters:
                 fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
             except (OSError, ValueError):  # ended since it was listed
                 continue
-            if fields[0] in (b"Z", b"X"):
+            if is_over(fields):
                 continue
             memory += (int(resident) - int(shared)) * _PAGE
             ticks += int(fields[11]) + int(fields[12])
@@ -127,6 +127,14 @@ def below(pid: int) -> tuple[int, ...]:
         except OSError:  # ended since it was listed
             continue
     return tuple(found)
+
+
+def is_over(fields: Sequence[bytes]) -> bool:
+    """Whether a process has ended, by the third and later fields of its stat file.
+
+    The state is that of its first thread, which may have ended while others run on.
+    """
+    return fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
 
 
 def _opened(folders: Sequence[str], names: Sequence[str]) -> int | None:

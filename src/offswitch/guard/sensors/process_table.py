@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from offswitch.guard.sensors.counters import below
+from offswitch.guard.sensors.counters import below, is_over
 from offswitch.guard.sensors.population import Connection, Population, ProcessSeen
 from offswitch.guard.sensors.programs import Program
 
@@ -45,17 +45,26 @@ def look_at_population(init: int, root: tuple[int, int] | None = None) -> Popula
 
 def look_at_program(pid: int) -> Program | None:
     """What a process runs; None where it has ended."""
+    found = _program(f"/proc/{pid}")
+    if found is None:  # its first thread may have ended alone, and has no program any more
+        found = next(filter(None, map(_program, _threads(pid))), None)
+    return found
+
+
+def _program(folder: str) -> Program | None:
+    command = b""
     try:
-        command = _read(f"/proc/{pid}/cmdline", _MOST_COMMAND)
-    except OSError:
+        command = _read(f"{folder}/cmdline", _MOST_COMMAND)
+        path = str(Path(f"{folder}/exe").readlink())
+    except (FileNotFoundError, ProcessLookupError):
         return None
-    try:
-        path = str(Path(f"/proc/{pid}/exe").readlink())
-    except PermissionError:
+    except OSError:  # closed to this user, or longer than the kernel tells
         path = ""
-    except OSError:
-        return None
     return Program(path, command)
+
+
+def _threads(pid: int) -> Iterator[str]:
+    return map(str, Path(f"/proc/{pid}/task").glob("*"))
 
 
 def _processes(init: int) -> Iterator[ProcessSeen]:
@@ -65,7 +74,7 @@ def _processes(init: int) -> Iterator[ProcessSeen]:
         except OSError:
             continue
         fields = tail.split()
-        if fields[0] in (b"Z", b"X"):
+        if is_over(fields):
             continue
         name = head.partition(b"(")[2].decode("utf-8", "backslashreplace")
         yield ProcessSeen(pid, int(fields[19]), int(fields[1]), name)
