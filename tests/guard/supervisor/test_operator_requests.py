@@ -237,6 +237,22 @@ def test_a_start_that_is_refused_kills_and_raises(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_start_that_fails_because_it_was_stopped_is_a_stop_and_no_failure(tmp_path: Path) -> None:
+    starts: list[threading.Thread] = []
+
+    def start() -> None:
+        starts.append(threading.current_thread())
+        wait_until(lambda: "stopping" in one.notes.kinds)
+        raise GuardError("the entry program ended before it was ready")
+
+    # The kill waits for it: the failed start is heard of before the run's end.
+    hooks = Hooks(start=start, close_egress=lambda: starts[0].join(PATIENCE_S))
+    one = Supervised(tmp_path, hooks, CALM)
+    wait_until(lambda: starts)
+    assert one.stopped().reason == "operator"
+
+
+@pytest.mark.slow
 def test_a_guard_that_fails_stops_the_agent(tmp_path: Path) -> None:
     def broken() -> list[Alarm]:
         raise ZeroDivisionError("in a sensor")

@@ -347,7 +347,9 @@ class _Supervisor:
         return unborn_actions(actions, target) if self.unborn else actions
 
     def fail(self, why: str) -> None:
-        self.failure = self.failure or why
+        # A start that was stopped by order fails by that: the order is the reason, no failure.
+        if self.stopping is None or self.reason not in ("signal", "operator"):
+            self.failure = self.failure or why
         self.stop("failed", why, graceful=False)
 
     def advance(self) -> None:
