@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from offswitch.errors import GuardError
 from offswitch.guard.stop.processes import boot_id
+from offswitch.guard.supervisor import runs
 from offswitch.guard.supervisor.notes import opened_target
 from offswitch.guard.supervisor.runs import (
     RESULT,
@@ -92,6 +94,23 @@ def test_a_run_is_found_by_the_beginning_of_its_name(tmp_path: Path) -> None:
         find_run("al", tmp_path)
     with pytest.raises(GuardError, match="Did you mean 'alpha'"):
         find_run("alpah", tmp_path)
+
+
+def test_a_run_that_is_just_being_made_is_never_one_that_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def write(*given: Any) -> None:
+        seen.extend(entry.condition for entry in list_runs(tmp_path))
+        write_state(*given)
+        seen.extend(entry.condition for entry in list_runs(tmp_path))
+
+    monkeypatch.setattr(runs, "write_state", write)
+    create_run("one", tmp_path)
+    assert seen == []
+    assert [entry.condition for entry in list_runs(tmp_path)] == ["starting"]
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "taken"])

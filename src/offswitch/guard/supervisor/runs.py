@@ -6,9 +6,11 @@ reboot or a reuse, so liveness is judged by boot, number and start time together
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,6 +41,8 @@ __all__ = [
 STATE, RESULT, BEGUN = "state.json", "result.json", "begun.json"
 HEADS = "heads.jsonl"
 """The ledger's heads, where the policy names no folder for them."""
+MADE = ".made-"
+"""How the name of a folder begins in which a run's folder is being made."""
 SHOWN = "offswitch-shown-"
 """How the name of the folder begins in which a run shows its agent the notice and the sockets."""
 Condition = Literal["starting", "running", "ended", "killed", "dead"]
@@ -86,16 +90,30 @@ def create_run(name: str | None = None, folder: Path | None = None) -> Run:
     parent = folder if folder is not None else runs_folder()
     try:
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = parent / run_id
-        path.mkdir(mode=0o700)
-        path.chmod(0o700)  # whatever the umask was
+        _place(parent / run_id)
     except FileExistsError as error:
         raise GuardError(f"run {run_id!r} exists already in {parent}; choose another") from error
     except OSError as error:
         raise GuardError(f"no run folder can be made in {parent}: {error}") from error
-    run = Run(run_id, path)
-    write_state(run, {"boot": boot_id(), "supervisor": process_note(os.getpid())}, BEGUN)
-    return run
+    return Run(run_id, parent / run_id)
+
+
+def _place(folder: Path) -> None:
+    """Put the folder of a run of this process there, with its note: seen without, it would be
+    taken for a run that died. Raises: OSError."""
+    if os.path.lexists(folder):
+        raise FileExistsError(folder)
+    with tempfile.TemporaryDirectory(prefix=MADE, dir=folder.parent) as name:
+        new = Path(name, "run")
+        new.mkdir()
+        new.chmod(0o700)  # whatever the umask was
+        begun = {"boot": boot_id(), "supervisor": process_note(os.getpid())}
+        write_state(Run(folder.name, new), begun, BEGUN)
+        try:
+            new.rename(folder)
+        except OSError as error:  # somebody else was faster
+            taken = error.errno == errno.ENOTEMPTY
+            raise (FileExistsError(folder) if taken else error) from error
 
 
 def note_refused(run: Run, why: str) -> None:
@@ -109,7 +127,8 @@ def list_runs(folder: Path | None = None) -> tuple[RunEntry, ...]:
     """Every run of the folder, oldest name first."""
     parent = folder if folder is not None else runs_folder()
     found = sorted(parent.iterdir()) if parent.is_dir() else []
-    return tuple(entry_of(Run(path.name, path)) for path in found if path.is_dir())
+    runs = [path for path in found if path.is_dir() and not path.name.startswith(MADE)]
+    return tuple(entry_of(Run(path.name, path)) for path in runs)
 
 
 def find_run(name: str, folder: Path | None = None) -> Run:
