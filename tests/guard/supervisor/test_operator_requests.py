@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offswitch.errors import GuardError
+from offswitch.guard.stop.freeze import FreezeResult
 from offswitch.guard.stop.launch import LaunchOrder
 from offswitch.guard.stop.pidfd import has_ended
 from offswitch.guard.stop.watchdog import SOCKET as WATCHDOG_SOCKET
+from offswitch.guard.supervisor import run as supervising
 from offswitch.guard.supervisor.control import WORDS, Phase, Request, decide, read_request
 from offswitch.guard.supervisor.ladder import Alarm, Level, Thresholds
-from offswitch.guard.supervisor.operator import ask
+from offswitch.guard.supervisor.operator import ask, move
 from offswitch.guard.supervisor.protocol import ShutdownPlan
 from offswitch.guard.supervisor.result import RunResult
 from offswitch.guard.supervisor.run import supervise
@@ -207,6 +209,23 @@ def test_an_alarm_freezes_until_the_operator_releases_it_and_a_worse_one_kills(
     score[0] = 4.0
     assert one.ended().reason == "ladder"
     assert one.ended().level is Level.KILL
+
+
+@pytest.mark.slow
+def test_an_operator_is_told_what_became_of_a_pause_and_of_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Supervised(tmp_path, Hooks(), CALM)
+    one.until("running")
+    for word, phase in (("pause", "paused"), ("resume", "running")):
+        answer = move(one.run, {"request": word})
+        assert (answer["ok"], answer["phase"], answer["moving"]) == (True, phase, False)
+    monkeypatch.setattr(supervising, "freeze", lambda *_: FreezeResult(False, "signals", 0.0))
+    answer = move(one.run, {"request": "pause"})
+    assert (answer["ok"], answer["problem"]) == (False, "it could not be frozen, and goes on")
+    one.stopped()
+    with pytest.raises(GuardError, match="run r is ended: `offswitch guard status r` says how"):
+        move(one.run, {"request": "resume"})
 
 
 @pytest.mark.slow

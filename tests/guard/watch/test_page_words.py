@@ -167,7 +167,7 @@ def test_an_order_asks_for_itself_and_its_answer_is_told(
         asked.append((run, request))
         return answers.pop(0)
 
-    monkeypatch.setattr(orders, "ask", ask)
+    monkeypatch.setattr(orders, "move", ask)
     found = [give(order) for _ in range(3)]
     assert asked == [(RUN, request_)] * 3
     assert [one.done for one in found] == [True, False, False]
@@ -200,5 +200,5 @@ def test_an_order_that_nobody_answers_is_not_done(monkeypatch: pytest.MonkeyPatc
     def ask(run: Run, request: dict[str, Any]) -> dict[str, Any]:
         raise GuardError("no answer")
 
-    monkeypatch.setattr(orders, "ask", ask)
+    monkeypatch.setattr(orders, "move", ask)
     assert give(Order(RUN, "pause")) == (False, "no answer")

@@ -13,10 +13,10 @@ __all__ = ["requested"]
 
 def requested(name: str, fields: Mapping[str, object], *, as_json: bool) -> None:
     """Send the request and print what the run says; exit code 1 where it was refused."""
-    from offswitch.guard.supervisor.operator import ask
+    from offswitch.guard.supervisor.operator import move
     from offswitch.guard.supervisor.runs import find_run
 
-    answer = ask(find_run(name), dict(fields))
+    answer = move(find_run(name), dict(fields))
     if as_json:
         click.echo(json.dumps(answer))
     elif answer.get("ok"):

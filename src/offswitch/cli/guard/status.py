@@ -43,7 +43,7 @@ def _show_one(name: str, as_json: bool) -> None:
     found: dict[str, object] = {"run": run.id, "condition": condition, "folder": str(run.folder)}
     if condition == "running":
         found |= {key: value for key, value in ask(run, {"request": "status"}).items()
-                  if key not in ("ok", "problem")}  # fmt: skip
+                  if key not in ("ok", "problem", "moving")}  # fmt: skip
     result = read_state(run, RESULT)
     found |= {key: result[key] for key in ("reason", "detail", "exit_code", "verified", "seconds")
               if key in result}  # fmt: skip

@@ -20,14 +20,17 @@ from offswitch.guard.stop.watchdog import SOCKET as WATCHDOG_SOCKET
 from offswitch.guard.supervisor.control import SOCKET
 from offswitch.guard.supervisor.notes import opened_target
 from offswitch.guard.supervisor.result import kill_from
-from offswitch.guard.supervisor.runs import RESULT, Run, read_state
+from offswitch.guard.supervisor.runs import RESULT, Run, entry_of, read_state
 
-__all__ = ["Stopped", "ask", "stop_run"]
+__all__ = ["Stopped", "ask", "move", "stop_run"]
 
 POLL_S = 0.02
 WATCHDOG_KILL_S = 5.0
 ENDING_S = 0.25
 """How long a run that answers nobody may just be ending: no emergency waits longer for it."""
+MOVED_S = 5.0
+"""How long a pause or resume may take until it stands: both guards give it a second."""
+_OVER = ("ended", "killed", "dead")
 Way = Literal["supervisor", "watchdog", "state file", "ended before"]
 
 
@@ -54,6 +57,10 @@ def ask(
             wire.send(sock, request)
             message = wire.receive(sock)
     except (OSError, wire.WireError) as error:
+        if socket_name == SOCKET and (how := entry_of(run).condition) in _OVER:
+            raise GuardError(
+                f"run {run.id} is {how}: `offswitch guard status {run.id}` says how it ended"
+            ) from error
         raise GuardError(f"run {run.id}: no answer on {socket_name}: {error}") from error
     if message is None:
         raise GuardError(
@@ -61,6 +68,21 @@ def ask(
             "same pid namespace."
         )
     return message.fields
+
+
+def move(run: Run, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request, once what it froze or thawed stands still or `MOVED_S` are over.
+
+    A pause that did not hold is refused, not done. Raises: GuardError as `ask`.
+    """
+    answer = ask(run, request)
+    end = time.monotonic() + MOVED_S
+    while answer["ok"] and answer["moving"] and time.monotonic() < end:
+        time.sleep(POLL_S)
+        answer = ask(run, {"request": "status"})
+    if answer["ok"] and request["request"] == "pause" and answer["phase"] == "running":
+        answer |= {"ok": False, "problem": "it could not be frozen, and goes on"}
+    return answer
 
 
 def stop_run(

@@ -403,6 +403,7 @@ class _Supervisor:
         return {
             "run": self.run.id,
             "phase": self.phase,
+            "moving": self.moving,
             "level": self.sensing.ladder.level.name.lower(),
             "by": self.sensing.ladder.by,
             "watchdog": "lost" if self.watchdog_lost else problem or "beating",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple  # Any: values of a JSON object
 
 from offswitch.errors import GuardError, nearest_name
-from offswitch.guard.supervisor.operator import ask, stop_run
+from offswitch.guard.supervisor.operator import move, stop_run
 from offswitch.guard.supervisor.runs import Run, RunEntry
 from offswitch.guard.watch.shown import shown
 
@@ -68,7 +68,7 @@ def give(order: Order) -> Answer:
     try:
         if order.word in ("stop", "stop now"):
             return _stopped(order)
-        answer = ask(order.run, _request(order))
+        answer = move(order.run, _request(order))
     except GuardError as problem:
         return Answer(False, str(problem))
     return _answered(order.word, answer)
