@@ -179,6 +179,16 @@ def offswitch(room: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def test_a_run_whose_words_cannot_be_written_ends_with_its_programs_code(room: Path) -> None:
+    command = [*OFFSWITCH, "guard", "run", "--policy", "policy.yaml", "--", "sh", "-c", "exit 4"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(room)}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, cwd=room, env=environment, stderr=full, check=False)
+    assert done.returncode == 4
+    [entry] = runs.list_runs(room / "offswitch" / "runs")
+    assert entry.condition == "ended"
+
+
 def test_an_operator_stops_a_run_from_another_shell(room: Path) -> None:
     script = "trap '' TERM; touch /work/up; sleep 300"
     command = [*OFFSWITCH, "guard", "run", "--policy", "policy.yaml", "--name", "mine"]

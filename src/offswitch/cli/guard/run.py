@@ -55,14 +55,19 @@ def command(
         click.echo(told, err=True)
     run = create_run(name)
     if not quiet:
-        click.echo(f"Run {run.id}: offswitch guard stop {run.id}", err=True)
+        _tell(f"Run {run.id}: offswitch guard stop {run.id}")
     done = run_guarded(
         read, program, run,
-        contained=lambda one: None if quiet else click.echo(statement_text(one), err=True),
+        contained=lambda one: None if quiet else _tell(statement_text(one)),
     )  # fmt: skip
-    with contextlib.suppress(OSError):  # its terminal may be closed: the code tells it all the same
-        click.echo(json.dumps(_fields(done)) if as_json else _told(done), err=True)
+    _tell(json.dumps(_fields(done)) if as_json else _told(done))
     sys.exit(_exit_code(done))
+
+
+def _tell(text: str) -> None:
+    """Its terminal may be closed, or its log's disk full: status and code tell it all the same."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _told(done: GuardedRun) -> str:
