@@ -114,6 +114,7 @@ def test_only_version_and_rules_are_needed() -> None:
         ("version: 1\nrules: []\ngoal: {tools_sha256: abc}", "64 hex digits"),
         ("version: 1\nrules: []\nladder: {x: explode}", "observe, ask, throttle, freeze, kill"),
         ("version: 1\nrules: []\nresources: {t: {need: 3, soft: 2}}", "need <= soft <= hard"),
+        ("version: 1\nrules: []\nresources: {tokns: {hard: 2}}", "3: resources.tokns: .*'tokens'"),
         ("version: 1\nrules: []\nmodels: [{upstream: ftp://x}]", "http"),
         ("version: 1\nrules: []\nladder: {decoys: kill}", "line 3: ladder.decoys: .*'decoy'"),
         ("version: 1\nrules: []\nwatchdog: {canary: 1ms}", "watchdog.canary: .*at least 1s"),

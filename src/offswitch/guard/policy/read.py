@@ -21,13 +21,13 @@ from offswitch.guard.policy.policy import (
     GoalPolicy,
     LedgerPolicy,
     Level,
-    Need,
     Pattern,
     Policy,
     Rule,
     ShutdownPolicy,
     WatchdogPolicy,
 )
+from offswitch.guard.policy.resources_section import needs
 from offswitch.guard.policy.verdict import WORDS
 from offswitch.guard.policy.ways_section import mcp_servers, model_routes, route_problems
 from offswitch.guard.policy.yaml_nodes import Node, Problems, parsed
@@ -97,7 +97,7 @@ def _policy(root: Node, folder: Path, problems: Problems) -> Policy:
         rules=_rules(fields, problems),
         models=model_routes(fields, problems),
         mcp=mcp_servers(fields, folder, problems),
-        resources=_resources(fields, problems),
+        resources=needs(fields, problems),
         goal=_goal(_section(fields, "goal", problems), folder, problems),
         ladder=_ladder(fields, problems),
         own_programs=own_programs(fields, problems),
@@ -192,26 +192,6 @@ def _hash(fields: Fields, name: str, problems: Problems) -> str | None:
         problems.append(node.problem("64 hex digits, or null to pin the first that is sent"))
         return None
     return node.value.lower()
-
-
-def _resources(fields: Fields, problems: Problems) -> tuple[tuple[str, Need], ...]:
-    return tuple(
-        (name, _need(Fields(node, problems), name, problems))
-        for name, node in fields.entries("resources")
-    )
-
-
-def _need(fields: Fields, name: str, problems: Problems) -> Need:
-    need = fields.number("need", 0.0, low=0.0)
-    soft = fields.number("soft", need, low=0.0)
-    hard = fields.number("hard", float("inf"), low=0.0)
-    if fields.node is not None and not need <= soft <= hard:
-        problems.append(
-            f"line {fields.node.line}: resources.{name}: got need {need:g}, soft {soft:g}, hard "
-            f"{hard:g}, expected need <= soft <= hard"
-        )
-    fields.finish()
-    return Need(need=need, soft=soft, hard=hard)
 
 
 def _ladder(fields: Fields, problems: Problems) -> tuple[tuple[str, Level], ...]:
