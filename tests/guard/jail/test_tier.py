@@ -127,6 +127,19 @@ def test_every_problem_of_a_policy_is_told_at_once():
     assert "'memfdd'" in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("workspace", "told"),
+    [
+        ("/etc/hosts", "not a folder"),
+        ("/etc", "the system's own"),
+        ("/usr/../", "the system's own"),
+    ],
+)
+def test_a_workspace_is_a_folder_and_none_of_the_systems(workspace, told):
+    with pytest.raises(PolicyError, match=told):
+        check_jail_policy(JailPolicy(workspace=workspace), frozenset(PROBES))
+
+
 def test_the_runs_own_folder_must_be_out_of_the_agents_sight():
     with folders() as (workspace, _), pytest.raises(GuardError, match="own folder"):
         plan_jail(JailPolicy(workspace=workspace), inspect_host(), ["true"], workspace)

@@ -16,6 +16,7 @@ from offswitch.guard.supervisor.runs import (
     RESULT,
     check_out_of_sight,
     create_run,
+    entry_of,
     find_run,
     is_alive,
     list_runs,
@@ -129,8 +130,15 @@ def test_a_run_folder_the_agent_would_see_is_refused(tmp_path: Path) -> None:
             check_out_of_sight(run, [seen])
 
 
-def test_a_state_file_that_is_no_object_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["[1]", "", "{", "\0"])
+def test_a_run_whose_notes_are_spoiled_is_told_as_that_and_hides_no_other(
+    tmp_path: Path, text: str
+) -> None:
     run = create_run("one", tmp_path)
-    (run.folder / "state.json").write_text("[1]")
-    with pytest.raises(GuardError, match="holds no JSON object"):
-        list_runs(tmp_path)
+    create_run("two", tmp_path)
+    (run.folder / "state.json").write_text(text)
+    found = [(entry.run.id, entry.condition) for entry in list_runs(tmp_path)]
+    assert found == [("one", "unreadable"), ("two", "starting")]
+    assert find_run("one", tmp_path) == run
+    with pytest.raises(GuardError, match=r"state\.json (holds no JSON object|cannot be read)"):
+        entry_of(run)

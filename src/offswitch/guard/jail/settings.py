@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -121,12 +122,23 @@ def _number_problems(policy: JailPolicy) -> list[str]:
     return problems
 
 
+_OF_THE_SYSTEM = frozenset(
+    {"/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/run", "/sbin"}
+    | {"/sys", "/tmp", "/usr", "/var"}
+)
+
+
 def _path_problems(policy: JailPolicy) -> list[str]:
     problems = []
-    if not _is_there(f"{policy.workspace}/."):
+    if not _is_there(f"{policy.workspace}{os.sep}"):
         problems.append(
             f"jail.workspace: {policy.workspace!r} is not a folder, or closed to this user. Make "
             "it first"
+        )
+    elif str(Path(policy.workspace).resolve()) in _OF_THE_SYSTEM:
+        problems.append(
+            f"jail.workspace: {policy.workspace!r} is the system's own folder, and the agent may "
+            "write its workspace. Give it one of its own"
         )
     for path in policy.read:
         if not Path(path).is_absolute() or ".." in Path(path).parts:
@@ -147,8 +159,9 @@ def _path_problems(policy: JailPolicy) -> list[str]:
 
 
 def _is_there(path: str) -> bool:
+    """Whether this user can look at it; with a slash at its end, whether it is a folder too."""
     try:
-        Path(path).stat()
+        os.stat(path)  # noqa: PTH116 - a Path forgets the slash at its end
     except OSError:
         return False
     return True

@@ -105,7 +105,15 @@ def _policy(root: Node, folder: Path, problems: Problems) -> Policy:
         ledger=_ledger(_section(fields, "ledger", problems), folder),
     )
     for problem in route_problems(policy.models, policy.mcp):
-        problems.append(f"line {root.line}: {problem}")
+        section = fields.take("mcp" if problem.startswith("MCP") else "models")
+        problems.append(f"line {(section or fields.take('mcp') or root).line}: {problem}")
+    if (kept := policy.ledger.anchor) and Path(kept).resolve().is_relative_to(
+        Path(policy.jail.workspace).resolve()
+    ):
+        problems.append(
+            f"line {root.line}: ledger.anchor: got {kept!r}, which lies in the workspace, expected "
+            "a folder out of the agent's reach"
+        )
     fields.finish()
     return policy
 

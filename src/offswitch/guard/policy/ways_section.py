@@ -86,7 +86,8 @@ def _server(fields: Fields, folder: Path, problems: Problems) -> McpServer:
 def _address(fields: Fields, name: str, example: str, problems: Problems) -> str:
     found = fields.text(name, "", expected=f"an address such as {example}")
     if not _ADDRESS.match(found):
-        where = fields.node.where if fields.node is not None else "ways out"
+        node = fields.node
+        where = f"line {node.line}: {node.where}" if node is not None else "ways out"
         problems.append(f"{where}.{name}: got {found!r}, expected an http(s) address")
     return found
 

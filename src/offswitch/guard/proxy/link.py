@@ -91,8 +91,9 @@ class ProxyLink:
         if not self._ready.is_set() or self._alarms:
             self.close()
             raise GuardError(
-                "the proxy did not start; its own message stands in "
-                f"{log if log else 'the standard error above'}"
+                f"the proxy did not start: {_last_line(log)}; its own messages stand in {log}"
+                if log
+                else "the proxy did not start; its own message stands in the standard error above"
             )
 
     def alarms(self) -> Iterable[Alarm]:
@@ -254,6 +255,12 @@ class ProxyLink:
         self._alarms.append(Alarm(str(fields["detector"]), float(level), str(fields["evidence"])))
         if level is Level.ASK:
             self._asked.add(fields, time.monotonic())
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    said = "offswitch: the proxy cannot run: "  # what it begins its last words with
+    return lines[-1].removeprefix(said)[:500].rstrip(".") if lines else "it said nothing"
 
 
 def _started(settings: ProxySettings, channel: int, log: Path | None) -> subprocess.Popen[bytes]:

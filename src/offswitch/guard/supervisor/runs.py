@@ -45,7 +45,7 @@ MADE = ".made-"
 """How the name of a folder begins in which a run's folder is being made."""
 SHOWN = "offswitch-shown-"
 """How the name of the folder begins in which a run shows its agent the notice and the sockets."""
-Condition = Literal["starting", "running", "ended", "killed", "dead"]
+Condition = Literal["starting", "running", "ended", "killed", "dead", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class RunEntry:
 
     run: Run
     condition: Condition
-    """starting, running; ended with a result; killed by its watchdog; dead without a word."""
+    """starting, running; ended with a result; killed by its watchdog; dead without a word; or
+    unreadable, where somebody or a power cut has spoiled its notes."""
     state: Mapping[str, Any]
     """What `state.json` says; empty before the launch."""
 
@@ -128,7 +129,15 @@ def list_runs(folder: Path | None = None) -> tuple[RunEntry, ...]:
     parent = folder if folder is not None else runs_folder()
     found = sorted(parent.iterdir()) if parent.is_dir() else []
     runs = [path for path in found if path.is_dir() and not path.name.startswith(MADE)]
-    return tuple(entry_of(Run(path.name, path)) for path in runs)
+    return tuple(_listed(Run(path.name, path)) for path in runs)
+
+
+def _listed(run: Run) -> RunEntry:
+    """One run whose notes are spoiled hides none of the others."""
+    try:
+        return entry_of(run)
+    except GuardError:
+        return RunEntry(run, "unreadable", {})
 
 
 def find_run(name: str, folder: Path | None = None) -> Run:

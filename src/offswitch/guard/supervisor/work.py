@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar, final
 
+from offswitch.errors import OffswitchError
+
 __all__ = ["Attempt", "Background", "Starter", "start_in_background"]
 
 T = TypeVar("T")
@@ -50,7 +52,8 @@ class Background(Generic[T]):
         try:
             self.value = self._call()
         except BaseException as error:  # noqa: BLE001 - kept in `problem`; the caller judges it
-            self.problem = f"{type(error).__name__}: {error}"
+            told = isinstance(error, OffswitchError)  # its message is made for people
+            self.problem = str(error) if told else f"{type(error).__name__}: {error}"
         self.finished = True
         self._wake()
 
