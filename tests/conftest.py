@@ -22,6 +22,15 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+# The tests send these; a suite that is started in the background, or by nohup, would ignore them.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def open_folder():
     """A folder that other users can reach: pytest's own are closed, by every pytest that starts."""

@@ -16,8 +16,14 @@ from offswitch.guard.jail.bait import laid_bait
 from offswitch.guard.jail.host import inspect_host
 
 
-def segment(key: int | None) -> int:
-    return int(ctypes.CDLL(None).shmget(key, 0, 0))
+def is_there(number: int | None) -> bool:
+    libc = ctypes.CDLL(None)
+    libc.shmat.restype = ctypes.c_void_p
+    place = libc.shmat(number, None, 0o10000)  # SHM_RDONLY
+    if place == ctypes.c_void_p(-1).value:
+        return False
+    libc.shmdt(ctypes.c_void_p(place))
+    return True
 
 
 def test_every_decoy_can_be_reached_without_a_jail_and_is_gone_after_its_battery(
@@ -40,8 +46,8 @@ def test_every_decoy_can_be_reached_without_a_jail_and_is_gone_after_its_battery
             plug.connect(("127.0.0.1", bait["udp"]))
             plug.send(b"x")
             plug.send(b"x")  # a port where nobody listens refuses the second
-        assert bait["memory_key"] is not None
-        assert segment(bait["memory_key"]) >= 0
+        assert bait["memory_segment"] is not None
+        assert is_there(bait["memory_segment"])
         assert bait["supervisor"] == os.getpid()
         assert bait["hostname"] == os.uname().nodename
         assert bait["user_map"] == Path("/proc/self/uid_map").read_text(encoding="ascii")
@@ -52,7 +58,7 @@ def test_every_decoy_can_be_reached_without_a_jail_and_is_gone_after_its_battery
         )  # fmt: skip
         assert bait["processes"] == plan.entry.limits["NPROC"]
         assert bait["group_counts_processes"] is (plan.group is not None)
-    assert segment(bait["memory_key"]) == -1
+    assert not is_there(bait["memory_segment"])
     assert [*open_folder.iterdir()] == []
 
 

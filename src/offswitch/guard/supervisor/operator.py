@@ -77,10 +77,10 @@ def move(run: Run, request: dict[str, Any]) -> dict[str, Any]:
     """
     answer = ask(run, request)
     end = time.monotonic() + MOVED_S
-    while answer["ok"] and answer["moving"] and time.monotonic() < end:
+    while answer["ok"] and answer.get("moving") and time.monotonic() < end:
         time.sleep(POLL_S)
         answer = ask(run, {"request": "status"})
-    if answer["ok"] and request["request"] == "pause" and answer["phase"] == "running":
+    if answer["ok"] and request["request"] == "pause" and answer.get("phase") == "running":
         answer |= {"ok": False, "problem": "it could not be frozen, and goes on"}
     return answer
 
