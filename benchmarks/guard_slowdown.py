@@ -147,8 +147,10 @@ def bare(python: str) -> Iterator[Worker]:
             env={"PATH": "/usr/bin:/bin", "TMPDIR": workspace},
             **(person if os.getuid() == 0 else {}),  # type: ignore[arg-type]
         ) as process:
-            yield Worker(workspace)
-            process.kill()
+            try:
+                yield Worker(workspace)
+            finally:
+                process.kill()
 
 
 @contextlib.contextmanager
@@ -174,10 +176,12 @@ def guarded(python: str) -> Iterator[Worker]:
             command, stderr=subprocess.DEVNULL, env={**os.environ, "XDG_STATE_HOME": state}
         ) as process:
             worker = Worker(workspace, lambda: below(process.pid))
-            yield worker
-            for pid in worker.own():
-                os.kill(pid, signal.SIGCONT)
-            process.terminate()
+            try:
+                yield worker
+            finally:  # nobody waits for what is stopped
+                for pid in worker.own():
+                    os.kill(pid, signal.SIGCONT)
+                process.terminate()
 
 
 def below(root: int) -> list[int]:

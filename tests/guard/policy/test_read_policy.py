@@ -124,6 +124,10 @@ def test_only_version_and_rules_are_needed() -> None:
         ("version: 1\nrules: []\nmcp: [{url: y}]", r"line 3: mcp\[0\].url: got .y."),
         ("version: 1\nrules: []\nmcp: [{name: a/b, command: x}]", "cannot be part of a path"),
         ("version: 1\nrules: []\nmcp: [{command: x}, {command: y}]", "two MCP servers"),
+        (
+            "version: 1\nrules: []\nmodels: []\nmcp: [{command: x}, {command: y}]",
+            "line 4: two MCP servers",
+        ),
         ("version: 1\nrules: []\nmcp: [{command: x, comand: y}]", "'command'"),
         ("version: 1\nrules: []\nmcp: [{command: x, key_variable: K}]", "none of the guard's"),
         ("version: 1\nrules: []\nmodels: [{name: mcp, upstream: http://x}]", "named 'mcp'"),

@@ -104,9 +104,12 @@ def _policy(root: Node, folder: Path, problems: Problems) -> Policy:
         shutdown=_shutdown(_section(fields, "shutdown", problems), problems),
         ledger=_ledger(_section(fields, "ledger", problems), folder),
     )
-    for problem in route_problems(policy.models, policy.mcp):
-        section = fields.take("mcp" if problem.startswith("MCP") else "models")
-        problems.append(f"line {(section or fields.take('mcp') or root).line}: {problem}")
+    for name, found in (
+        ("models", route_problems(policy.models, ())),
+        ("mcp", route_problems((), policy.mcp)),
+    ):
+        section = fields.take(name) or root
+        problems += [f"line {section.line}: {problem}" for problem in found]
     if (kept := policy.ledger.anchor) and Path(kept).resolve().is_relative_to(
         Path(policy.jail.workspace).resolve()
     ):
