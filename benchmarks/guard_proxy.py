@@ -1,15 +1,17 @@
 """Milliseconds that the guard's proxy adds, against the same calls without it, in one run.
 
-Four processes: the agent's side, the proxy with a policy of 50 rules, the supervisor's end, which
-has every act in a signed ledger before it passes, and a scripted model and tool server. Direct and
-guarded calls take turns, so that both see the same load; over a unix socket, as the agent's do.
+Five processes: the agent's side, the proxy with a policy of 50 rules, the supervisor's end, which
+has every act in a signed ledger before it passes, a scripted model and tool server, and a plain
+proxy before it. Direct, guarded and plain calls take turns, so that all see the same load; over a
+unix socket, as the agent's do.
 
     model call   4 kB each way, one tool call in the answer: the call and its proposal written down
     SSE          50 pieces of text and a tool call: to the first piece, and each piece after it
     MCP          one tools/call over HTTP
 
 Added is the difference of a guarded and the direct call next to it. Targets on an idle machine:
-median 1 ms, 99th percentile 15 ms.
+median 1 ms, 99th percentile 15 ms. `plain` is what a proxy of the same library adds that passes on
+what it reads, and judges and writes down nothing.
 
 `python benchmarks/guard_proxy.py [CALLS]`
 """
@@ -17,6 +19,7 @@ median 1 ms, 99th percentile 15 ms.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
@@ -29,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import uvloop
 from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "guard" / "proxy"))
@@ -100,6 +104,32 @@ def serve(folder: str) -> None:
     asyncio.run(run())
 
 
+def serve_plain(folder: str, upstream: str) -> None:
+    """The plain proxy: streams pass as they come."""
+
+    async def run() -> None:
+        session = aiohttp.ClientSession()
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            url, data = f"{upstream}{request.rel_url.raw_path}", await request.read()
+            async with session.post(url, data=data) as found:
+                kind = {"Content-Type": found.headers["Content-Type"]}
+                if found.content_type != "text/event-stream":
+                    return web.Response(body=await found.read(), headers=kind)
+                response = web.StreamResponse(headers=kind)
+                await response.prepare(request)
+                async for piece in found.content.iter_any():
+                    await response.write(piece)
+                return response
+
+        runner = web.ServerRunner(web.Server(answer, access_log=None))
+        await runner.setup()
+        await web.UnixSite(runner, f"{folder}/plain.sock").start()
+        await asyncio.Event().wait()
+
+    uvloop.run(run())
+
+
 Timed = Callable[[aiohttp.ClientSession, str], Awaitable[tuple[float, ...]]]
 
 
@@ -128,58 +158,65 @@ def agent_side(folder: str, calls: int) -> None:
 async def measured(folder: str, calls: int) -> None:
     direct = aiohttp.ClientSession(connector=aiohttp.UnixConnector(f"{folder}/direct.sock"))
     guarded = aiohttp.ClientSession(connector=aiohttp.UnixConnector(f"{folder}/proxy.sock"))
+    plain = aiohttp.ClientSession(connector=aiohttp.UnixConnector(f"{folder}/plain.sock"))
     jobs = [
         (("model call",), posting(CHAT, ASKED), "/openai"),
         (("SSE, first text", "SSE, a piece"), posting(CHAT, ASKED, stream=True), "/openai"),
         (("MCP call",), posting("/mcp/tools", MCP_CALL), ""),
     ]
-    print(f"{'':16}  direct p50  guarded p50  added p50    p99  n={calls}, milliseconds")
-    async with direct, guarded:
+    print(f"{'':16}  direct p50  guarded p50  added p50    p99          plain p50  "
+          f"n={calls}, milliseconds")  # fmt: skip
+    async with direct, guarded, plain:
         for names, call, prefix in jobs:
-            pairs = []
+            turns = []
             for i in range(calls + 20):
-                pair = await call(direct, ""), await call(guarded, prefix)
-                pairs += [pair] if i >= 20 else []
+                turn = await call(direct, ""), await call(guarded, prefix), await call(plain, "")
+                turns += [turn] if i >= 20 else []
             for at, name in enumerate(names):
-                report(name, [(1e3 * one[at], 1e3 * other[at]) for one, other in pairs])
+                report(name, [[1e3 * one[at] for one in turn] for turn in turns])
 
 
-def report(name: str, pairs: list[tuple[float, float]]) -> None:
-    added = sorted(other - one for one, other in pairs)
+def report(name: str, turns: list[list[float]]) -> None:
+    added = sorted(guarded - direct for direct, guarded, _ in turns)
     p50, p99 = statistics.median(added), added[int(0.99 * (len(added) - 1))]
     met = "met" if p50 <= TARGETS[0] and p99 <= TARGETS[1] else "MISSED"
-    medians = [statistics.median(side) for side in zip(*pairs, strict=True)]
-    print(f"{name:16}  {medians[0]:10.2f}  {medians[1]:11.2f}  {p50:9.2f}  {p99:5.2f}  {met}")
+    medians = [statistics.median(side) for side in zip(*turns, strict=True)]
+    plain = statistics.median(one - direct for direct, _, one in turns)
+    print(f"{name:16}  {medians[0]:10.2f}  {medians[1]:11.2f}  {p50:9.2f}  {p99:5.2f}  {met:6}"
+          f"  {plain:9.2f}")  # fmt: skip
 
 
 def main() -> None:
     calls = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         start = multiprocessing.get_context("spawn")
         far = start.Process(target=serve, args=(folder,))
         far.start()
-        try:
-            while not Path(folder, "port").exists() or not Path(folder, "port").read_text():
-                time.sleep(0.01)
-            upstream = f"http://127.0.0.1:{Path(folder, 'port').read_text()}"
-            settings = ProxySettings(
-                rules=RULES,
-                models=(RoutePolicy(name="openai", kind="openai", upstream=upstream),),
-                mcp=(McpServer(name="tools", url=f"{upstream}/mcp"),),
-                folder=folder,
-            )
-            book = LedgerWriter(f"{folder}/ledger", {})
-            link = ProxyLink(settings, lambda: book)
-            agent = start.Process(target=agent_side, args=(folder, calls))
-            agent.start()
-            agent.join()
-            assert agent.exitcode == 0
-            assert not [*link.alarms()]
-            link.close()
-            print(f"{book.close('done').count} records in the ledger")
-        finally:
-            far.kill()
+        stack.callback(far.kill)
+        while not Path(folder, "port").exists() or not Path(folder, "port").read_text():
+            time.sleep(0.01)
+        upstream = f"http://127.0.0.1:{Path(folder, 'port').read_text()}"
+        plain = start.Process(target=serve_plain, args=(folder, upstream))
+        plain.start()
+        stack.callback(plain.kill)
+        while not Path(folder, "plain.sock").exists():
+            time.sleep(0.01)
+        settings = ProxySettings(
+            rules=RULES,
+            models=(RoutePolicy(name="openai", kind="openai", upstream=upstream),),
+            mcp=(McpServer(name="tools", url=f"{upstream}/mcp"),),
+            folder=folder,
+        )
+        book = LedgerWriter(f"{folder}/ledger", {})
+        link = ProxyLink(settings, lambda: book)
+        agent = start.Process(target=agent_side, args=(folder, calls))
+        agent.start()
+        agent.join()
+        assert agent.exitcode == 0
+        assert not [*link.alarms()]
+        link.close()
+        print(f"{book.close('done').count} records in the ledger")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ WIRES = {
         shapes_of.message_read, {"model": "m", "max_tokens": 9, "messages": ASK},
     ),
 }  # fmt: skip
+ANSWERED = "model answered"
 FINE, BAD = ("read_file", {"path": "a b.txt"}), ("shell", {"command": "rm -rf /"})
 every_wire = pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
 
@@ -494,8 +495,25 @@ def test_tokens_are_written_down_as_the_provider_counts_them(monkeypatch):
             w.model.answers(shapes_of.message("hello"), shapes_of.response("hello"))
             for wire in (WIRES["chat"], WIRES["messages"], WIRES["responses"]):
                 await w.post(wire.path, wire.request)
-            told = [one["fields"] for one in w.supervisor.told if one["what"] == "model answered"]
+            told = [one["fields"] for one in w.supervisor.told if one["what"] == ANSWERED]
             assert [one["tokens"] for one in told] == [42, 11, 11]
+
+    run(scenario())
+
+
+def test_an_answers_tokens_are_said_once_with_its_first_call_or_alone(monkeypatch):
+    def noted(told: Any) -> list[int | None]:
+        return [one["fields"]["tokens"] for one in told if one and one.get("what") == ANSWERED]
+
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            unreadable = {**shapes_of.chat("x", FINE), "choices": 3}
+            w.model.answers(shapes_of.chat("x", FINE, FINE), shapes_of.chat("x"), unreadable)
+            for status, said, alone in ((200, [11], []), (200, [11], [11]), (502, [11], [11, 11])):
+                assert (await w.post(WIRES["chat"].path, WIRES["chat"].request))[0] == status
+                acts = [one for one in w.supervisor.reports if one["type"] == "act"]
+                assert noted(one["before"] for one in acts) == said
+                assert (noted(w.supervisor.told), acts[1]["before"]) == (alone, None)
 
     run(scenario())
 

@@ -95,6 +95,8 @@ def test_an_act_is_in_the_ledger_before_the_agent_has_it(tmp_path, monkeypatch):
         assert (status, b"read_file" in data) == (200, True)
         records = read_records(w.ledger)
         (act,) = [one for one in records if one.kind == "act"]
+        notes = [one.body["what"] for one in records[: act.number] if one.kind == "note"]
+        assert notes == ["model call", "model answered"]
         assert (act.actor, act.authority, act.body["word"]) == ("agent", "read", "approve")
         assert act.body["act"]["arguments"] == {"path": "a"}
         assert KEY.encode() not in w.ledger.read_bytes()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, TypeAlias, final
 
 import msgspec
@@ -72,10 +72,19 @@ class Gate:
         self.pace = Pace()
         self._asking = 0
 
-    async def decide(self, act: Act, source: Source, *, problem: str = "") -> Verdict:
+    async def decide(
+        self,
+        act: Act,
+        source: Source,
+        *,
+        problem: str = "",
+        before: Mapping[str, Any] | None = None,
+    ) -> Verdict:
         """approve, modify, reject or terminate, once the supervisor has written it down.
 
-        `problem` rejects the act whatever the policy says: it could not be read clearly.
+        `problem` rejects the act whatever the policy says: it could not be read clearly. `before`
+        is what `tell` would say, written down first: a message of its own would wake the
+        supervisor twice.
 
         Raises:
             ClosedError: the gate is closed, or this act could not be judged or written down.
@@ -87,7 +96,7 @@ class Gate:
         fields = {
             "type": "act", "source": source, "act": told(act),
             "word": shown.word, "rule": shown.rule, "reason": shown.reason,
-            "instead": told(shown.instead) if shown.instead else None,
+            "instead": told(shown.instead) if shown.instead else None, "before": before,
         }  # fmt: skip
         answer = await self._written(fields)
         if shown.word == "escalate":

@@ -203,6 +203,8 @@ class ProxyLink:
             self._alarms.append(Alarm(str(fields["detector"]), 0.0, "an operator allowed it"))
 
     def _take(self, fields: dict[str, Any]) -> None:
+        if before := fields.get("before"):
+            self._take(before)
         match fields["type"]:
             case "act":
                 self._act(fields)

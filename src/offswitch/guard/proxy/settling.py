@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any  # plain JSON values
 
 import aiohttp
 from multidict import CIMultiDict
 
 from offswitch.guard.policy.verdict import Verdict
 from offswitch.guard.proxy.budget import Budget
-from offswitch.guard.proxy.call import Body, Call, Decisions, Format
+from offswitch.guard.proxy.call import Body, Call, Decisions, Format, Spot
 from offswitch.guard.proxy.gate import Gate
 from offswitch.guard.proxy.shapes import MalformedError
 from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, fast_object
@@ -43,9 +44,9 @@ class Asked:
             self.url, data=encoded(body), headers=self.headers, allow_redirects=False
         )
 
-    async def decide(self, call: Call) -> Verdict:
-        """approve, modify, reject or terminate. Raises: ClosedError."""
-        return await self.gate.decide(call.act, "proposed", problem=call.problem)
+    async def decide(self, call: Call, before: Mapping[str, Any] | None = None) -> Verdict:
+        """approve, modify, reject or terminate; see `Gate.decide`. Raises: ClosedError."""
+        return await self.gate.decide(call.act, "proposed", problem=call.problem, before=before)
 
     async def settled(self, data: bytes, again: int) -> tuple[bytes, Body]:
         """A whole answer with every call in it decided: unchanged bytes if all are approved.
@@ -56,8 +57,7 @@ class Asked:
         """
         body, request = _object(data), self.request
         while True:
-            self.used(body)  # first, so that the supervisor writes it while the calls are judged
-            decisions = {call.spot: await self.decide(call) for call in self.wire.calls(body)}
+            decisions = await self._decided(body)
             self.gate.check()  # one of them may have ended the run
             if all(verdict.word == "approve" for verdict in decisions.values()):
                 return data, body
@@ -80,10 +80,26 @@ class Asked:
 
     def used(self, body: Body) -> None:
         """Count the tokens of an answer and have them written down. Raises: ClosedError."""
+        self.gate.tell(self._counted(body))
+
+    def _counted(self, body: Body) -> dict[str, Any]:
         tokens = self.wire.tokens(body)
         self.budget.used(tokens)
         fields = {"route": self.route, "tokens": tokens}
-        self.gate.tell({"type": "note", "what": "model answered", "fields": fields})
+        return {"type": "note", "what": "model answered", "fields": fields}
+
+    async def _decided(self, body: Body) -> dict[Spot, Verdict]:
+        """What each call of an answer may do; the answer is noted before the first of them."""
+        note: dict[str, Any] | None = self._counted(body)
+        decisions: dict[Spot, Verdict] = {}
+        try:
+            for call in self.wire.calls(body):
+                before, note = note, None
+                decisions[call.spot] = await self.decide(call, before)
+        finally:
+            if note is not None:  # no call, or none that can be read
+                self.gate.tell(note)
+        return decisions
 
     async def _ask(self, request: Body) -> tuple[bytes, Body] | None:
         if self.budget.problem:
