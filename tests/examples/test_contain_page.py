@@ -43,9 +43,8 @@ from offswitch.guard.policy.quantities import bytes_of, seconds_of
 from offswitch.guard.policy.read import parse_policy
 from offswitch.guard.policy.verdict import WORDS
 from offswitch.guard.proxy.link import THRESHOLDS
-from offswitch.guard.proxy.pace import EVERY_S, PER_S
 from offswitch.guard.proxy.reconcile import WINDOW_S
-from offswitch.guard.proxy.settings import ProxySettings
+from offswitch.guard.proxy.settings import EVERY_S, PER_S, ProxySettings
 from offswitch.guard.sensors.run_sensors import DETECTORS, detector_thresholds
 from offswitch.guard.watch.metrics import FAMILIES
 

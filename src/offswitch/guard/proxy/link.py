@@ -23,8 +23,7 @@ import msgspec
 from offswitch.errors import GuardError
 from offswitch.guard.ledger.record import RecordKind, Writer
 from offswitch.guard.proxy.matching import HIDDEN_EXECUTION, Matching
-from offswitch.guard.proxy.pace import EVERY_S, PER_S
-from offswitch.guard.proxy.settings import ProxySettings, check_settings
+from offswitch.guard.proxy.settings import EVERY_S, PER_S, ProxySettings, check_settings
 from offswitch.guard.proxy.waiting import Waiting
 from offswitch.guard.stop import wire
 from offswitch.guard.stop.pidfd import kill_all

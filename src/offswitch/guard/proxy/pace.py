@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import final
 
-__all__ = ["EVERY_S", "PER_S", "Pace"]
+from offswitch.guard.proxy.settings import EVERY_S, PER_S
 
-EVERY_S = 2.0
-"""Between two acts or model calls of a throttled run, seconds."""
-PER_S = 64 * 1024
-"""What each connection of a throttled run may send or receive in a second, bytes."""
+__all__ = ["Pace"]
+
 _LOOK_S = 0.2
 
 

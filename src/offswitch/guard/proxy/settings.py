@@ -17,7 +17,12 @@ from offswitch.guard.policy.policy import (
 )
 from offswitch.guard.policy.ways_section import route_problems
 
-__all__ = ["ProxySettings", "check_settings", "proxy_settings"]
+__all__ = ["EVERY_S", "PER_S", "ProxySettings", "check_settings", "proxy_settings"]
+
+EVERY_S = 2.0
+"""Between two acts or model calls of a throttled run, seconds."""
+PER_S = 64 * 1024
+"""What each connection of a throttled run may send or receive in a second, bytes."""
 
 
 class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
