@@ -21,8 +21,12 @@ def work(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("text", "claimed"),
-    [("yes\n", True), (" No", False), ("", None), ("yes and no", None), ("yes" * 99, None)],
-)
+    [
+        ("yes\n", True), (" No", False), ("", None), ("yes and no", None), ("yes" * 99, None),
+        ("yes" + " " * 61 + "when I am done", None), ("yes" + " " * 4093 + "not", None),
+        ("\n" * 99 + "yes" + " " * 99, True), ("yes\0", None), ("\n" * 4096 + "yes", None),
+    ],
+)  # fmt: skip
 def test_a_word_is_one_word_and_anything_else_is_none(
     work: Path, text: str, claimed: bool | None
 ) -> None:

@@ -24,7 +24,8 @@ from offswitch.guard.sensors.written import WriteWatch
 __all__ = ["Answers", "asked_paths"]
 
 _WORDS = {b"yes": True, b"no": False}
-_LONGEST = 64
+_LONGEST = 4096
+"""Bytes of a file that can be one word, with whatever blanks around it: a longer one is none."""
 
 
 def asked_paths(policy: ShutdownPolicy) -> dict[str, str]:
@@ -61,10 +62,10 @@ class Answers:
             return None
         try:
             with self._folder("report") as (folder, name):
-                content = read_plain(name, _LONGEST, folder) or b""
+                content = read_plain(name, _LONGEST + 1, folder) or b""
         except OSError:  # its folder was taken away since: the agent's doing, and no failure here
             return None
-        return _WORDS.get(content.strip().lower())
+        return None if len(content) > _LONGEST else _WORDS.get(content.strip().lower())
 
     def saved(self) -> bool | None:
         """Whether it wrote its checkpoint; None where the policy names none, or nobody can tell."""
