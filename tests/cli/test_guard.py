@@ -95,3 +95,16 @@ def test_every_problem_of_a_policy_is_told_before_anything_runs(tmp_path: Path) 
     assert code == 2
     assert "version" in output
     assert "'rules'" in output
+
+
+@pytest.mark.parametrize("command", ["run", "drill"])
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_name_that_is_given_and_blank_is_refused(tmp_path: Path, command: str, name: str) -> None:
+    (tmp_path / "work").mkdir()
+    path = tmp_path / "policy.yaml"
+    path.write_text("version: 1\nrules: []\n")
+    code, output = told(tmp_path, command, "--policy", str(path), "--name", name, "--", "ls")
+    assert code == 2
+    assert f"run name {name!r}" in output
+    assert "one or more characters" in output
+    assert not [*tmp_path.glob("offswitch/runs/*")]

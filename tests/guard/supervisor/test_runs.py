@@ -26,7 +26,9 @@ from offswitch.guard.supervisor.runs import (
 )
 
 
-@pytest.mark.parametrize("name", ["a\x1b[2J", "a\nb", "--", "-x", "..", "a/b", "a\0"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", " a", "a\x1b[2J", "a\nb", "--", "-x", "..", "a/b", "a\0"]
+)
 def test_a_run_is_named_so_that_it_can_be_typed_and_seen(name: str, tmp_path: Path) -> None:
     with pytest.raises(GuardError, match="not a file name"):
         create_run(name, tmp_path)
@@ -95,6 +97,29 @@ def test_a_run_is_found_by_the_beginning_of_its_name(tmp_path: Path) -> None:
         find_run("al", tmp_path)
     with pytest.raises(GuardError, match="Did you mean 'alpha'"):
         find_run("alpah", tmp_path)
+
+
+def test_of_many_runs_a_wrong_name_is_told_the_nearest_and_how_many_more_there_are(
+    tmp_path: Path,
+) -> None:
+    for number in range(12):
+        (tmp_path / f"night-{number:02}").mkdir()
+    (tmp_path / "morning").mkdir()
+    for name, nearest, more in (
+        ("mroning", "Did you mean 'morning'?", "Others: 12."),
+        ("nihgt-07", "'night-07' or ", "Others: 8."),
+        ("xyz", "There are ", "and 8 more."),
+        ("night", "begins 12 runs: night-00, ", "night-04 and 7 more."),
+    ):
+        with pytest.raises(GuardError) as told:
+            find_run(name, tmp_path)
+        text = str(told.value)
+        assert nearest in text
+        assert more in text
+        assert sum(path.name in text for path in tmp_path.iterdir()) <= 5
+        assert "`offswitch guard status` shows all" in text
+    with pytest.raises(GuardError, match="There are no runs yet"):
+        find_run("xyz", tmp_path / "none")
 
 
 def test_a_run_that_is_just_being_made_is_never_one_that_died(

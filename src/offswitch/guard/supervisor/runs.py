@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal  # Any: values of a JSON object
 
-from offswitch.errors import GuardError, nearest_name
+from offswitch.errors import GuardError
 from offswitch.guard.stop.processes import boot_id, read_process
 from offswitch.guard.stop.stopped import STOPPED
+from offswitch.guard.supervisor.run_names import ambiguous_name, checked_name, unknown_name
 
 __all__ = [
     "Run",
@@ -82,12 +83,8 @@ def create_run(name: str | None = None, folder: Path | None = None) -> Run:
 
     Raises: GuardError when the name is taken or no file name.
     """
-    run_id = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-    if run_id in {".", ".."} or "/" in run_id or not run_id.isprintable() or run_id[0] == "-":
-        raise GuardError(
-            f"run name {run_id!r} is not a file name that can be typed and seen; leave out "
-            "slashes, what cannot be seen, and a hyphen at its beginning"
-        )
+    now = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+    run_id = now if name is None else checked_name(name)
     parent = folder if folder is not None else runs_folder()
     try:
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -151,8 +148,8 @@ def find_run(name: str, folder: Path | None = None) -> Run:
     if len(begun) == 1:
         return begun[0]
     if begun:
-        raise GuardError(f"{name!r} begins {len(begun)} runs: {', '.join(r.id for r in begun)}")
-    raise GuardError(nearest_name(name, runs, kind="run", lister="offswitch guard status"))
+        raise GuardError(ambiguous_name(name, [run.id for run in begun]))
+    raise GuardError(unknown_name(name, runs))
 
 
 def check_out_of_sight(run: Run, visible: Iterable[Path]) -> None:

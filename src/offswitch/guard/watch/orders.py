@@ -10,6 +10,7 @@ from typing import Any, NamedTuple  # Any: values of a JSON object
 
 from offswitch.errors import GuardError, nearest_name
 from offswitch.guard.supervisor.operator import move, stop_run
+from offswitch.guard.supervisor.run_names import unknown_name
 from offswitch.guard.supervisor.runs import Run, RunEntry
 from offswitch.guard.watch.shown import shown
 
@@ -48,7 +49,7 @@ def read_order(fields: object, entries: tuple[RunEntry, ...]) -> Order:
     name, word = str(fields["run"]), str(fields["word"])
     problems = []
     if name not in runs:
-        problems.append(nearest_name(name, runs, kind="run", lister="offswitch guard status"))
+        problems.append(unknown_name(name, runs))
     if word not in WORDS:
         problems.append(nearest_name(word, WORDS, kind="order", lister="offswitch guard --help"))
     number = fields.get("number", -1)
