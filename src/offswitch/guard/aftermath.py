@@ -17,6 +17,7 @@ from typing import Any  # Any: values of a JSON object
 import msgspec
 
 from offswitch.errors import LedgerError
+from offswitch.guard.jail.plan import MARK
 from offswitch.guard.ledger.anchor import Head, read_anchor
 from offswitch.guard.ledger.recover import Recovered, recover_ledger
 from offswitch.guard.ledger.verify import verify_ledger
@@ -25,7 +26,6 @@ from offswitch.guard.stop.pidfd import has_ended, pid_of, wait_ended
 from offswitch.guard.stop.processes import boot_id
 from offswitch.guard.stop.stopped import STOPPED
 from offswitch.guard.stop.strays import strays
-from offswitch.guard.supervisor.link import LOG
 from offswitch.guard.supervisor.notes import opened_target
 from offswitch.guard.supervisor.runs import (
     BEGUN,
@@ -36,6 +36,7 @@ from offswitch.guard.supervisor.runs import (
     list_runs,
     read_state,
 )
+from offswitch.guard.supervisor.unnoted import left_unnoted
 
 __all__ = ["Aftermath", "aftermath_text", "look_back", "tell_of_the_dead"]
 
@@ -67,6 +68,8 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its process tree is verified empty now."""
     survivors: tuple[int, ...]
     """Process numbers of the run that are alive now."""
+    known: str
+    """How its emptiness is known, or why not, of a run whose launch was not noted; else empty."""
 
 
 def look_back(run: Run, *, recover: bool = False) -> Aftermath:
@@ -76,7 +79,7 @@ def look_back(run: Run, *, recover: bool = False) -> Aftermath:
         GuardError: the notes in its folder cannot be read.
     """
     state, stopped = read_state(run, STATE), read_state(run, STOPPED)
-    empty, survivors = _emptiness(run, state)
+    empty, survivors, known = _emptiness(run, state)
     stopped = stopped or read_state(run, STOPPED)  # written while its watchdog was waited for
     last = _last_sign(run)  # before a cut is one
     left, problem = _ledger(run, recover=recover)
@@ -91,6 +94,7 @@ def look_back(run: Run, *, recover: bool = False) -> Aftermath:
         ledger_problem=problem,
         empty=empty,
         survivors=survivors,
+        known=known,
     )
 
 
@@ -101,8 +105,14 @@ def aftermath_text(one: Aftermath) -> str:
     )  # fmt: skip
     sign = f"at {when}" if one.exact else f"after its last sign of life, {when}"
     lines = [f"Run {one.run_id} ended {sign}: {one.how}.", _ledger_text(one)]
+    why = f": {one.known}" if one.known else ""
     if one.empty:
-        lines.append("Its process tree is verified empty now.")
+        lines.append(f"Its process tree is verified empty now{why}.")
+    elif one.known:
+        lines.append(
+            f"Its process tree is NOT PROVEN EMPTY{why}. Look for processes with {MARK} in their "
+            "environment; a restart of the machine ends them for certain."
+        )
     else:
         alive = f": {', '.join(map(str, one.survivors))} live" if one.survivors else ""
         lines.append(
@@ -210,10 +220,11 @@ def _ledger_text(one: Aftermath) -> str:
     return f"Its ledger is {ended}; {one.records} records are intact{torn}."
 
 
-def _emptiness(run: Run, state: Mapping[str, Any]) -> tuple[bool, tuple[int, ...]]:
-    """Whether nothing of the run lives, and what does."""
+def _emptiness(run: Run, state: Mapping[str, Any]) -> tuple[bool, tuple[int, ...], str]:
+    """Whether nothing of the run lives, what does, and of an unnoted launch how that is known."""
     if not state:
-        return _never_noted(run), ()
+        left = left_unnoted(run)
+        return left.empty, (), left.known
     target, guards = opened_target(state)
     held = (target.init_pidfd, target.outer_pidfd)
     try:
@@ -226,19 +237,8 @@ def _emptiness(run: Run, state: Mapping[str, Any]) -> tuple[bool, tuple[int, ...
             empty = known and not strays(target)
         alive = {pid_of(fd) for fd in held if fd is not None and not has_ended(fd)}
         alive |= {one.pid for one in strays(target)}
-        return empty, tuple(sorted(pid for pid in alive if pid is not None))
+        return empty, tuple(sorted(pid for pid in alive if pid is not None)), ""
     finally:
         for pidfd in (*held, *guards.values()):
             if pidfd is not None:
                 os.close(pidfd)
-
-
-def _never_noted(run: Run) -> bool:
-    """Of a run that died before its launch was noted: what the watchdog says, if there was one."""
-    end = time.monotonic() + WATCHDOG_S
-    if not (run.folder / LOG).exists():
-        return True  # nothing starts before the watchdog does
-    while not (stopped := read_state(run, STOPPED)) and time.monotonic() < end:
-        time.sleep(0.02)
-    kill = stopped.get("kill")
-    return isinstance(kill, dict) and not kill.get("survivors")

@@ -32,7 +32,9 @@ from offswitch.guard.policy.policy import Policy
 from offswitch.guard.policy.read import parse_policy
 from offswitch.guard.stop.processes import boot_id
 from offswitch.guard.stop.stopped import STOPPED
+from offswitch.guard.supervisor import operator
 from offswitch.guard.supervisor.link import LOG
+from offswitch.guard.supervisor.operator import stop_run
 from offswitch.guard.supervisor.runs import (
     BEGUN,
     RESULT,
@@ -47,6 +49,7 @@ from offswitch.guard.supervisor.runs import (
     write_state,
 )
 from offswitch.guard.watch.ledger_view import LedgerFollower
+from offswitch.guard.watch.orders import Answer, Order, give
 from offswitch.guard.watch.run_view import look_at_run
 
 GONE = {"pid": 2**22 - 3, "started": 1}
@@ -100,12 +103,69 @@ def test_where_the_launch_was_not_noted_the_watchdogs_word_counts(
 def test_a_watchdog_that_left_no_word_proves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("offswitch.guard.aftermath.WATCHDOG_S", 0.0)
+    monkeypatch.setattr("offswitch.guard.supervisor.unnoted.WATCHDOG_S", 0.0)
     run = dead_run(tmp_path)
     (run.folder / LOG).touch()
     told = aftermath_text(look_back(run))
-    assert "NOT PROVEN EMPTY" in told
-    assert "offswitch guard stop one" in told
+    assert "NOT PROVEN EMPTY: its watchdog was started, and left no word of the end" in told
+    assert "with OFFSWITCH_RUN in their environment" in told
+
+
+ENDED_WITH: dict[str, Any] = {"by": "watchdog", "reason": "supervisor died"}
+
+
+@pytest.mark.parametrize(
+    ("boot", "log", "survivors", "code", "words"),
+    [
+        (None, False, None, 0, "its watchdog was never started, and nothing starts before that"),
+        (None, True, [], 0, "its watchdog found nothing alive at the end"),
+        (None, True, [7, 8], 1, "its watchdog found 7, 8 alive at the end"),
+        (None, True, None, 1, "its watchdog was started, and left no word of the end"),
+        ("another", True, None, 0, "the machine was started anew since"),
+    ],
+)
+def test_stop_says_of_a_run_that_died_before_its_launch_was_noted_what_status_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boot: str | None, log: bool,
+    survivors: list[int] | None, code: int, words: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("offswitch.guard.supervisor.unnoted.WATCHDOG_S", 0.0)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    run = dead_run(tmp_path / "offswitch/runs")
+    write_state(run, {"boot": boot or boot_id(), "supervisor": GONE}, BEGUN)
+    if log:
+        (run.folder / LOG).touch()
+    if survivors is not None:
+        write_state(run, {**ENDED_WITH, "kill": {"survivors": survivors}}, STOPPED)
+    stop = CliRunner().invoke(guard, ["stop", "one"])
+    proof = "NOT PROVEN DEAD" if code else "verified empty"
+    assert (stop.exit_code, stop.output) == (code, f"It had ended before: {proof} ({words}).\n")
+    status = CliRunner().invoke(guard, ["status", "one"]).output
+    assert f"{'NOT PROVEN EMPTY' if code else 'verified empty now'}: {words}." in status
+    told = json.loads(CliRunner().invoke(guard, ["stop", "one", "--json"]).output)
+    assert (told["by"], told["verified"], told["known"]) == ("ended before", not code, words)
+    assert give(Order(run, "stop")) == Answer(not code, f"It had ended before: {words}.")
+
+
+def test_a_run_that_is_only_being_started_is_not_said_to_have_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator, "ENDING_S", 0.0)
+    with pytest.raises(GuardError, match=f"process {os.getpid()} starts it"):
+        stop_run(create_run("one", tmp_path))
+
+
+def test_a_run_that_dies_before_its_launch_while_it_is_being_stopped_had_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(run: Run, *_: object, **__: object) -> None:
+        write_state(run, {"boot": boot_id(), "supervisor": GONE}, BEGUN)
+        raise GuardError("hung up")
+
+    monkeypatch.setattr(operator, "ENDING_S", 0.0)
+    monkeypatch.setattr(operator, "ask", dies)
+    stopped = stop_run(create_run("one", tmp_path))
+    assert (stopped.by, stopped.verified) == ("ended before", True)
+    assert stopped.problems == ("hung up", "hung up")
 
 
 def test_a_run_of_another_boot_ended_with_its_machine(tmp_path: Path) -> None:

@@ -37,5 +37,10 @@ def command(run: str, now: bool, patience: float, as_json: bool) -> None:
         for problem in stopped.problems:
             click.echo(problem, err=True)
         proof = "verified empty" if stopped.verified else "NOT PROVEN DEAD"
-        click.echo(f"Stopped by {stopped.by} in {stopped.seconds:.2f} s: {proof}.")
+        if stopped.by == "ended before":
+            click.echo(
+                f"It had ended before: {proof}{f' ({stopped.known})' if stopped.known else ''}."
+            )
+        else:
+            click.echo(f"Stopped by {stopped.by} in {stopped.seconds:.2f} s: {proof}.")
     sys.exit(0 if stopped.verified else 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal  # Any: values of a JSON object
 
@@ -20,7 +21,8 @@ from offswitch.guard.stop.watchdog import SOCKET as WATCHDOG_SOCKET
 from offswitch.guard.supervisor.control import SOCKET
 from offswitch.guard.supervisor.notes import opened_target
 from offswitch.guard.supervisor.result import kill_from
-from offswitch.guard.supervisor.runs import RESULT, Run, entry_of, read_state
+from offswitch.guard.supervisor.runs import BEGUN, RESULT, Run, entry_of, read_state
+from offswitch.guard.supervisor.unnoted import left_unnoted
 
 __all__ = ["Stopped", "ask", "move", "stop_run"]
 
@@ -46,6 +48,8 @@ class Stopped:
     """From the order to the proof, or to giving up."""
     problems: tuple[str, ...] = ()
     """The ways that failed before."""
+    known: str = ""
+    """How that is known, or why not, of a run that died before its launch was noted."""
 
 
 def ask(
@@ -93,8 +97,11 @@ def stop_run(
     Raises: GuardError when no way works; the message lists them all.
     """
     begun = time.monotonic()
+    unnoted = _died_unnoted(run)  # judged first: who ends just now has left a result by then
     if read_state(run, RESULT):
         return Stopped("ended before", _result_verified(run), 0.0)
+    if unnoted:
+        return _left(run, begun)
     by: Way = "ended before"
     try:
         ask(run, {"request": "stop", "now": now}, timeout_s=timeout_s)
@@ -105,6 +112,21 @@ def stop_run(
         if not _has_result(run, ENDING_S):
             return _over_its_head(run, begun, [str(error)], timeout_s)
     return Stopped(by, _result_verified(run), time.monotonic() - begun)
+
+
+def _died_unnoted(run: Run) -> bool:
+    """Whether it died before its launch was noted. Notes that are spoiled are no sign of that."""
+    try:
+        entry = entry_of(run)
+    except GuardError:
+        return False
+    return entry.condition in ("killed", "dead") and not entry.state
+
+
+def _left(run: Run, begun: float, problems: Sequence[str] = ()) -> Stopped:
+    left = left_unnoted(run)
+    seconds = time.monotonic() - begun
+    return Stopped("ended before", left.empty, seconds, tuple(problems), left.known)
 
 
 def _over_its_head(run: Run, begun: float, problems: list[str], timeout_s: float) -> Stopped:
@@ -120,6 +142,8 @@ def _over_its_head(run: Run, begun: float, problems: list[str], timeout_s: float
         problems.append(f"the watchdog's kill is not proven: survivors {kill.survivors}")
     except (GuardError, KeyError, TypeError, ValueError) as error:
         problems.append(str(error))
+    if _died_unnoted(run):  # meanwhile
+        return _left(run, begun, problems)
     kill = _by_state_file(run, problems)
     return Stopped("state file", kill.verified, time.monotonic() - begun, tuple(problems))
 
@@ -127,7 +151,9 @@ def _over_its_head(run: Run, begun: float, problems: list[str], timeout_s: float
 def _by_state_file(run: Run, problems: list[str]) -> KillResult:
     state = read_state(run)
     if not state:
-        raise GuardError("; ".join([*problems, f"{run.folder} has no state file"]))
+        starter = (read_state(run, BEGUN).get("supervisor") or {}).get("pid", "unknown")
+        problems.append(f"its launch is not noted yet: process {starter} starts it. Try again")
+        raise GuardError("; ".join(problems))
     target, guards = opened_target(state)
     try:
         # The tree first: it dies at once, while a hung guard may take its time.
