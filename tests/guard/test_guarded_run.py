@@ -189,6 +189,21 @@ def test_a_run_whose_words_cannot_be_written_ends_with_its_programs_code(room: P
     assert entry.condition == "ended"
 
 
+def test_a_goal_file_that_is_not_there_is_told_at_the_start_and_refuses_nothing(
+    room: Path,
+) -> None:
+    (room / "goals.md").write_text("reach the end")
+    (room / "policy.yaml").write_text(POLICY + "goal: {files: [goal.md, goals.md, none]}\n")
+    run = ["guard", "run", "--policy", "policy.yaml", "--quiet"]
+    done = offswitch(room, *run, "--", "sh", "-c", "exit 3")
+    assert done.returncode == 3, done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("goal.files: ")]
+    assert [line.split("'")[1] for line in told] == [str(room / "goal.md"), str(room / "none")]
+    assert f"Did you mean '{room / 'goals.md'}'?" in told[0]
+    (first, *_) = offswitch(room, *run, "--json", "--", "true").stderr.splitlines()
+    assert json.loads(first)["not_pinned"]["nearest"] == str(room / "goals.md")
+
+
 def test_an_operator_stops_a_run_from_another_shell(room: Path) -> None:
     script = "trap '' TERM; touch /work/up; sleep 300"
     command = [*OFFSWITCH, "guard", "run", "--policy", "policy.yaml", "--name", "mine"]

@@ -66,12 +66,15 @@ def command(
     from offswitch.guard.drills.campaign import hold_drills
     from offswitch.guard.drills.schedule import new_seed
     from offswitch.guard.policy.read import read_policy
+    from offswitch.guard.sensors.goal_files import unpinned_goals, unpinned_text
     from offswitch.guard.supervisor.run_names import checked_name
 
     read = read_policy(policy)
     settings = _settings(read, drills, real, every, window)
     now = f"drill-{time.strftime('%Y%m%d-%H%M%S')}"
     begun = now if name is None else checked_name(name)
+    for absent in unpinned_goals(read.goal.files):
+        click.echo(unpinned_text(absent), err=True)
     campaign = hold_drills(seed or new_seed(), settings, _runner(read, program, begun))
     found = drill_measurements(campaign.pairs)
     click.echo(json.dumps(_fields(campaign, found)) if as_json else _text(campaign, found))

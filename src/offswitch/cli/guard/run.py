@@ -47,6 +47,7 @@ def command(
     from offswitch.guard.guarded_run import run_guarded
     from offswitch.guard.jail.statement import statement_text
     from offswitch.guard.policy.read import read_policy
+    from offswitch.guard.sensors.goal_files import unpinned_goals, unpinned_text
     from offswitch.guard.supervisor.runs import create_run
 
     read = read_policy(policy)
@@ -56,6 +57,8 @@ def command(
     run = create_run(name)
     if not quiet:
         _tell(f"Run {run.id}: offswitch guard stop {run.id}")
+    for absent in unpinned_goals(read.goal.files):
+        _tell(json.dumps({"not_pinned": absent._asdict()}) if as_json else unpinned_text(absent))
     done = run_guarded(
         read, program, run,
         contained=lambda one: None if quiet else _tell(statement_text(one)),
