@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from offswitch.audit.result import AuditReport
-from offswitch.cli import COMMANDS, main
+from offswitch.cli import main
+from offswitch.cli.program import COMMANDS
 
 SMALL = ("--world", "star-v1", "--goal", "values-00", "--goal", "values-02", "--jobs", "1")
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from offswitch.cli import cli
 from offswitch.cli.guard.run import _told
+from offswitch.cli.program import cli
 from offswitch.errors import OffswitchError
 from offswitch.guard.policy.read import read_policy
 from offswitch.guard.proxy.reconcile import Effect, reconcile

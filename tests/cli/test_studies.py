@@ -11,7 +11,7 @@ import pytest
 from studies import SMALL, arguments_of
 
 import offswitch.cli.study_options
-from offswitch.cli import COMMANDS
+from offswitch.cli.program import COMMANDS
 
 SEEDED = [name for name in SMALL if name != "scores"]
 WITH_AGENT = {"drift": (), "factors": ("--agent",), "joint": (), "map": ("--agent",),

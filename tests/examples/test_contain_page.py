@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from offswitch.audit.drills import drill_measurements
-from offswitch.cli import cli
 from offswitch.cli.guard import COMMANDS
 from offswitch.cli.guard import run as run_command
+from offswitch.cli.program import cli
 from offswitch.guard.brake import SHARE
 from offswitch.guard.drills.canary_kill import DAEMONS
 from offswitch.guard.jail import tier as tiers

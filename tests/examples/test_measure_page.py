@@ -13,7 +13,8 @@ import pytest
 
 from offswitch.audit.plan import SUITES, plan
 from offswitch.audit.result import RunSettings
-from offswitch.cli import cli, main
+from offswitch.cli import main
+from offswitch.cli.program import cli
 from offswitch.drives.drive import Drive
 from offswitch.drives.registry import installed_drives
 from offswitch.trace.event import Ended, Event

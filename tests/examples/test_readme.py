@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from offswitch.cli import cli, main
+from offswitch.cli import main
+from offswitch.cli.program import cli
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^ {4}(?:\$ |\.venv/bin/)?(offswitch [^#\n]*)", README, flags=re.M)
