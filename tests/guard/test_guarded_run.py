@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from offswitch.cli.guard.run import _told
 from offswitch.errors import GuardError
 from offswitch.guard import guarded_run as guarding
+from offswitch.guard.aftermath import aftermath_text, look_back
 from offswitch.guard.guarded_run import ANCHOR, LEDGER, GuardedRun, run_guarded
 from offswitch.guard.ledger.anchor import read_anchor
 from offswitch.guard.ledger.reading import ledger_trace, read_records
@@ -145,6 +147,23 @@ def test_a_disk_that_fills_up_ends_the_run_and_its_end_is_told(
     assert (done.result.reason, done.result.exit_code, done.result.verified) == ("exited", 3, True)
     notes = [one.body.get("what") for one in read_records(done.ledger)]
     assert "result not written" in notes
+    assert "NOT WRITTEN ([Errno 28] No space left on device)" in _told(done)
+    (entry,) = runs.list_runs(room / "runs")
+    known = aftermath_text(look_back(entry.run))
+    assert "its watchdog noted the end (exited), and its supervisor left no result" in known
+    assert "Its ledger is closed" in known
+    assert "verified empty now" in known
+
+
+def test_a_refusal_that_cannot_be_noted_is_told_with_what_was_refused(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(guarding, "note_refused", full)
+    with pytest.raises(GuardError, match=r"tier 4[^$]* not be noted .* No space left"):
+        guarded(room, "true", POLICY.replace("tier: 2", "tier: 4"))
 
 
 def test_a_run_that_takes_too_long_is_stopped_by_order_and_told_so(room: Path) -> None:

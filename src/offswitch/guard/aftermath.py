@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any  # Any: values of a JSON object
+from typing import Any, get_args  # Any: values of a JSON object
 
 import msgspec
 
@@ -27,6 +27,7 @@ from offswitch.guard.stop.processes import boot_id
 from offswitch.guard.stop.stopped import STOPPED
 from offswitch.guard.stop.strays import strays
 from offswitch.guard.supervisor.notes import opened_target
+from offswitch.guard.supervisor.result import Reason
 from offswitch.guard.supervisor.runs import (
     BEGUN,
     SHOWN,
@@ -85,7 +86,7 @@ def look_back(run: Run, *, recover: bool = False) -> Aftermath:
     left, problem = _ledger(run, recover=recover)
     return Aftermath(
         run_id=run.id,
-        how=_how(state or read_state(run, BEGUN), stopped),
+        how=_how(state or read_state(run, BEGUN), stopped, closed=left is not None and left.closed),
         at=float(stopped["time"]) if "time" in stopped else last,
         exact="time" in stopped,
         records=None if left is None else left.records,
@@ -158,15 +159,18 @@ def _clear(run: Run) -> None:
             shutil.rmtree(shown, ignore_errors=True)
 
 
-def _how(state: Mapping[str, Any], stopped: Mapping[str, Any]) -> str:
+def _how(state: Mapping[str, Any], stopped: Mapping[str, Any], *, closed: bool) -> str:
     if state and state.get("boot") != boot_id():
         return "the machine was started anew while it ran"
     reason = str(stopped.get("reason", ""))
     if reason == "supervisor died":
         return "its supervisor died, and its watchdog killed what was left"
     if reason:
-        return f"its watchdog killed it ({reason}), and its supervisor left no result"
-    return "its supervisor died, and no watchdog noted the end"
+        did = "noted the end" if reason in get_args(Reason) else "killed it"
+        return f"its watchdog {did} ({reason}), and its supervisor left no result"
+    if closed:
+        return "its supervisor closed its ledger, and left no result"
+    return "its supervisor died, or its disk took no result; no watchdog noted the end"
 
 
 def _last_sign(run: Run) -> float | None:

@@ -42,7 +42,7 @@ from offswitch.guard.start import Start
 from offswitch.guard.stop.launch import LaunchOrder
 from offswitch.guard.supervisor.ladder import Thresholds
 from offswitch.guard.supervisor.protocol import ShutdownPlan
-from offswitch.guard.supervisor.result import RunResult
+from offswitch.guard.supervisor.result import RunResult, unwritten_text
 from offswitch.guard.supervisor.run import supervise
 from offswitch.guard.supervisor.runs import (
     BEGUN,
@@ -177,7 +177,7 @@ def _outcome(start: Start, result: RunResult) -> ContainmentStatement:
 def _end_text(result: RunResult) -> str:
     proof = "its tree is verified empty" if result.verified else "its death is NOT PROVEN"
     why = f" ({shown(result.detail)})" if result.detail else ""
-    return f"The run has ended: {result.reason}{why}; {proof}."
+    return f"The run has ended: {result.reason}{why}; {proof}. {unwritten_text(result)}".rstrip()
 
 
 @contextlib.contextmanager
@@ -187,10 +187,15 @@ def _refusal_noted(run: Run) -> Iterator[None]:
     try:
         yield
     except (OffswitchError, OSError) as problem:
-        note_refused(run, str(problem))
+        try:
+            note_refused(run, str(problem))
+        except OSError as full:
+            text = f"{problem} This could not be noted in {run.folder}: {full}."
+            raise GuardError(text) from problem
         raise
     except KeyboardInterrupt:
-        note_refused(run, "interrupted before it began")
+        with contextlib.suppress(OSError):
+            note_refused(run, "interrupted before it began")
         raise
 
 

@@ -75,6 +75,7 @@ def _tell(text: str) -> None:
 
 def _told(done: GuardedRun) -> str:
     """How it ended. The reason may hold the agent's own words, such as names of its files."""
+    from offswitch.guard.supervisor.result import unwritten_text
     from offswitch.guard.watch.shown import shown
 
     result = done.result
@@ -87,6 +88,7 @@ def _told(done: GuardedRun) -> str:
     ]
     if done.last_look.problem:
         lines.append(f"What it did at the end was NOT SEEN: {shown(done.last_look.problem)}")
+    lines += [unwritten_text(result)] if result.unwritten else []
     lines += _unproposed(done.reconciled)
     return "\n".join([*lines, f"Ledger {done.ledger}", f"Head   {done.head.digest}"])
 

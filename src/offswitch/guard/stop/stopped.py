@@ -28,7 +28,8 @@ def write_stopped(folder_fd: int, fields: dict[str, Any]) -> bool:
             os.close(fd)
         os.replace(f"{path}.new", path)
     except OSError as error:
-        os.write(2, f"{STOPPED} not written: {error}\n".encode())
+        with contextlib.suppress(OSError):  # its log lies on the same disk
+            os.write(2, f"{STOPPED} not written: {error}\n".encode())
         return False
     return True
 

@@ -10,7 +10,7 @@ from offswitch.guard.stop.kill import KillResult, Step
 from offswitch.guard.supervisor.ladder import Level
 from offswitch.guard.supervisor.protocol import ShutdownResult
 
-__all__ = ["Reason", "RunResult", "kill_from", "result_fields"]
+__all__ = ["Reason", "RunResult", "kill_from", "result_fields", "unwritten_text"]
 
 Reason = Literal[
     "exited", "operator", "signal", "wall", "lease", "ladder", "watchdog lost", "watchdog", "failed"
@@ -39,6 +39,8 @@ class RunResult:
     """Where the ladder stood."""
     seconds: float
     """From the start of the watchdog to the proof."""
+    unwritten: str = ""
+    """Why this is not in the run's folder; empty where it is."""
 
 
 def kill_from(fields: Mapping[str, Any]) -> KillResult:
@@ -46,6 +48,16 @@ def kill_from(fields: Mapping[str, Any]) -> KillResult:
     steps = tuple(Step(*step) for step in fields["steps"])
     survivors = tuple(int(pid) for pid in fields["survivors"])
     return KillResult(fields["verified"] is True, float(fields["seconds"]), steps, survivors)
+
+
+def unwritten_text(result: RunResult) -> str:
+    """A sentence on a result that could not be written; empty where it was."""
+    if not result.unwritten:
+        return ""
+    return (
+        f"Its result is NOT WRITTEN ({result.unwritten}): `offswitch guard status {result.run_id}` "
+        "knows no more than what was written before."
+    )
 
 
 def result_fields(result: RunResult) -> dict[str, Any]:

@@ -35,7 +35,13 @@ from offswitch.guard.supervisor.ladder import Level
 from offswitch.guard.supervisor.link import WatchdogLink
 from offswitch.guard.supervisor.notes import state_fields
 from offswitch.guard.supervisor.protocol import ShutdownActions, ShutdownResult, shut_down
-from offswitch.guard.supervisor.result import Reason, RunResult, kill_from, result_fields
+from offswitch.guard.supervisor.result import (
+    Reason,
+    RunResult,
+    kill_from,
+    result_fields,
+    unwritten_text,
+)
 from offswitch.guard.supervisor.runs import RESULT, Run, write_state
 from offswitch.guard.supervisor.sensing import Sensing
 from offswitch.guard.supervisor.settings import Hooks, Journal, NoJournal, Settings
@@ -86,7 +92,7 @@ def supervise(
         proven = supervisor.close()
     if supervisor.failure:
         tail = "" if proven else " The agent's death is NOT proven: look for its processes."
-        raise GuardError(supervisor.failure + tail)
+        raise GuardError(f"{supervisor.failure}{tail} {unwritten_text(supervisor.result)}".rstrip())
     return supervisor.result
 
 
@@ -382,6 +388,7 @@ class _Supervisor:
         try:
             write_state(self.run, result_fields(self.result), RESULT)
         except OSError as problem:  # whoever called is given it all the same
+            self.result = replace(self.result, unwritten=str(problem))
             self.note("result not written", problem=str(problem))
 
     def close(self) -> bool:

@@ -42,6 +42,10 @@ __all__ = [
 STATE, RESULT, BEGUN = "state.json", "result.json", "begun.json"
 HEADS = "heads.jsonl"
 """The ledger's heads, where the policy names no folder for them."""
+NEW = ".new"
+"""Added to the name of a note while it is being written."""
+RESULT_ROOM = 64 * 1024
+"""Bytes on the disk that are kept for the result from the beginning: many times what one takes."""
 MADE = ".made-"
 """How the name of a folder begins in which a run's folder is being made."""
 SHOWN = "offswitch-shown-"
@@ -107,11 +111,24 @@ def _place(folder: Path) -> None:
         new.chmod(0o700)  # whatever the umask was
         begun = {"boot": boot_id(), "supervisor": process_note(os.getpid())}
         write_state(Run(folder.name, new), begun, BEGUN)
+        _keep_room(new / f"{RESULT}{NEW}")
         try:
             new.rename(folder)
         except OSError as error:  # somebody else was faster
             taken = error.errno == errno.ENOTEMPTY
             raise (FileExistsError(folder) if taken else error) from error
+
+
+def _keep_room(path: Path) -> None:
+    """Take room for the result now: a disk that fills up during the run has some then."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, RESULT_ROOM)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that keeps none
+            raise
+    finally:
+        os.close(fd)
 
 
 def note_refused(run: Run, why: str) -> None:
@@ -187,14 +204,16 @@ def is_alive(note: Mapping[str, Any] | None, boot: str) -> bool:
 
 
 def write_state(run: Run, fields: Mapping[str, Any], name: str = STATE) -> None:
-    """Put `fields` into the run's folder, whole or not at all, mode 0600.
+    """Put `fields` into the run's folder, whole or not at all, mode 0600. Raises: OSError.
 
+    The result goes where room was kept for it: what stands there is written over, and cut after.
     Not waited for until it is on the disk: no process it names outlives a power cut, and a slow
     disk must not stop the supervisor's heart.
     """
-    new = run.folder / f"{name}.new"
-    new.touch(mode=0o600)
-    new.write_text(json.dumps(fields, allow_nan=False))
+    new, content = run.folder / f"{name}{NEW}", json.dumps(fields, allow_nan=False).encode()
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(content)
+        file.truncate()
     new.replace(run.folder / name)
 
 
