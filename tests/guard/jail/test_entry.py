@@ -18,6 +18,7 @@ from offswitch.guard.jail import inside
 from offswitch.guard.jail.bubblewrap import host_sockets
 from offswitch.guard.jail.cgroups import run_group
 from offswitch.guard.jail.host import inspect_host
+from offswitch.guard.jail.inside import entry
 from offswitch.guard.jail.inside.outcome import report_line
 from offswitch.guard.jail.launch import launch
 from offswitch.guard.jail.plan import plan_jail
@@ -160,6 +161,16 @@ def test_the_entry_program_needs_its_own_folder_and_little_of_the_standard_libra
         "offswitch",
         "msgspec",
     }
+
+
+def test_an_entry_program_whose_listener_has_gone_ends_and_says_nothing():
+    folder = Path(inside.__path__[0]).parent
+    program = (
+        f"import os, sys; sys.path.insert(0, {str(folder)!r}); from inside import entry; "
+        "read, write = os.pipe(); os.close(read); entry._report({'report': write}, {'ready': 1})"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (entry.REFUSED, b"")
 
 
 def test_what_stands_open_to_the_plan_stays_open_only_until_the_agent():

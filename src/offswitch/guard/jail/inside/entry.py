@@ -56,7 +56,10 @@ def _whole(fd: int) -> bytes:
 
 
 def _report(settings: dict[str, Any], fields: dict[str, str | int]) -> None:
-    os.write(settings["report"], report_line(fields))
+    try:
+        os.write(settings["report"], report_line(fields))
+    except BrokenPipeError:  # whoever wanted to know has gone
+        os._exit(REFUSED)
 
 
 def _close_others(settings: dict[str, Any]) -> None:
