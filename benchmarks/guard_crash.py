@@ -96,6 +96,7 @@ def hit_writers(room: Path, trials: int, rng: random.Random) -> tuple[list[Writt
 def report_writers(killed: list[Written], cut: list[Written]) -> None:
     print(f"writer killed: {len(killed)} times, {sum(one.acked for one in killed)} records "
           f"acknowledged, {sum(one.records for one in killed)} there and verified, "
+          f"{sum(bool(one.torn) for one in killed)} last records torn at a page's border, "
           f"{sum(bool(one.problems) for one in killed)} wrong")  # fmt: skip
     print(f"ledger cut in a record: {len(cut)} times, {sum(one.torn for one in cut)} torn bytes, "
           f"{sum(bool(one.problems) for one in cut)} wrong")  # fmt: skip

@@ -30,7 +30,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Anchor:
-    """An open anchor file; every head is one write, so a killed process leaves whole lines."""
+    """An open anchor file; every head is one write: a kill tears the last line at most."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

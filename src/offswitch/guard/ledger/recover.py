@@ -1,7 +1,8 @@
 """What is left of a ledger whose writer was killed: every whole record, and a torn tail cut off.
 
-Each record is one write, so a killed process tears none; a full disk or a power cut can. The torn
-bytes are kept beside the ledger, and nothing else of it is touched.
+Each record is one write. The kernel ends a killed process's write at the border of a page of the
+file, so a kill can tear the last record, as a full disk or a power cut can: one that nobody has yet
+been told of. The torn bytes are kept beside the ledger, and nothing else of it is touched.
 """
 
 from __future__ import annotations
