@@ -37,6 +37,15 @@ from offswitch.guard.supervisor.settings import Hooks
 from offswitch.guard.ways_out import with_levers
 
 FORWARDER = Path(inside.__path__[0], "forwarder.py")
+SOCKETS = """
+import json, os, socket, stat
+held = [fd for fd in range(1000) if os.path.exists(f"/proc/self/fd/{fd}")]
+held = [fd for fd in held if stat.S_ISSOCK(os.fstat(fd).st_mode)]
+kinds = [socket.socket(fileno=os.dup(fd)).type for fd in held]
+input()
+print(json.dumps({"jsonrpc": "2.0", "id": 1, "result": kinds}), flush=True)
+input()
+"""
 CALL = {"model": "m", "messages": [{"role": "user", "content": "go"}]}
 
 
@@ -234,6 +243,19 @@ def test_a_run_with_a_proxy_tells_its_models_of_a_notice_until_it_is_taken_back(
                     break
 
     started(tmp_path, monkeypatch, scenario)
+
+
+@pytest.mark.slow
+def test_a_tool_server_inherits_no_channel_to_the_supervisor(tmp_path, monkeypatch):
+    async def scenario(w: Started) -> None:
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "mcp-who.sock"))
+        writer.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        # Its own pipes are streams; what keeps packets apart is the supervisor's.
+        assert {*json.loads(await reader.readline())["result"]} == {socket.SOCK_STREAM}
+        writer.close()
+
+    server = McpServer(name="who", command=("/usr/bin/python3", "-S", "-c", SOCKETS))
+    started(tmp_path, monkeypatch, scenario, mcp=(server,))
 
 
 @pytest.mark.slow

@@ -204,6 +204,7 @@ def main() -> int:
 async def _serve(settings: ProxySettings, listening: Mapping[str, socket.socket]) -> None:
     gone = asyncio.Event()
     sock = socket.socket(fileno=settings.channel)
+    sock.set_inheritable(False)  # uvloop starts tool servers with all that may be inherited
     channel = Channel(sock)
     async with open_session() as session:
         proxy = Proxy(settings, channel, session)
