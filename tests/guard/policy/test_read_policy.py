@@ -108,6 +108,20 @@ def test_only_version_and_rules_are_needed() -> None:
             "line 3: watchdog.timeout: got",
         ),
         ("version: 1\nrules: []\nwatchdog: {timeout: 5}", "a duration such as"),
+        (
+            "version: 1\nrules: []\nmcp: [{url: 'http://x:99999'}]",
+            r"line 3: mcp\[0\].url: got .*65535",
+        ),
+        ("version: 1\nrules: []\nmcp: [{url: 'http://[x'}]", r"line 3: mcp\[0\].url: got"),
+        (
+            "version: 1\nrules: []\nmcp: [{url: 'http://a:b@x', key_variable: K}]",
+            "'tools' holds a user's name",
+        ),
+        (
+            "version: 1\nrules: []\nmcp: [{name: a-b, url: 'http://x'}, {name: A_b, url: 'http://x'}]",
+            "two MCP servers would be MCP_A_B to the agent",
+        ),
+        (f"version: 1\nrules: []\nmcp: [{{name: {'a' * 41}, url: 'http://x'}}]", "40 at most"),
         ("version: 1\nrules: []\nwatchdog: {timeout: 60ms}", "twice the heartbeat"),
         ("version: 1\nrules: []\nshutdown: {deadline: 1s}", "notice and grace together"),
         ("version: 1\nrules: []\nledger: {sync: never-ever}", "one of each, batch, never"),

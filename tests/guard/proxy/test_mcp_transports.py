@@ -20,7 +20,7 @@ from test_mcp_frames import ASKING, STRICT, listing
 
 from offswitch.guard.policy.judging import Judge
 from offswitch.guard.policy.policy import GoalPolicy, McpServer
-from offswitch.guard.proxy import mcp_stdio
+from offswitch.guard.proxy import mcp_http, mcp_stdio
 from offswitch.guard.proxy.gate import ClosedError, Gate
 from offswitch.guard.proxy.mcp_http import HttpServer
 from offswitch.guard.proxy.mcp_stdio import StdioServer
@@ -252,6 +252,51 @@ def test_a_long_answer_of_a_tool_server_arrives_whole(tmp_path: Path) -> None:
             reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"), limit=2**22)
             assert await reader.readline() == told.encode() + b"\n"
             writer.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("raise SystemExit(3)", "it ended with exit code 3"),
+        ("import os; os.kill(os.getpid(), 9)", "signal 9 ended it"),
+        ("print('x' * 2000)", "it sent a frame of more than 1000 bytes"),
+        ("input()", None),
+    ],
+)
+def test_a_tool_server_that_fails_is_told_of_and_one_that_ends_is_not(
+    program: str, why: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp_stdio, "MOST_FRAME", 1000)
+    stdio, supervisor = piped(program)
+
+    async def scenario() -> None:
+        async with await asyncio.start_unix_server(stdio.serve, str(tmp_path / "s")):
+            reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+            writer.write(frame(PING) + b"\n")
+            assert await reader.read() == b""
+            writer.close()
+        told = [(one["what"], one["fields"]["why"]) for one in supervisor.reports]
+        assert told == ([("MCP server failed", why)] if why else [])
+
+    run(scenario())
+
+
+def test_no_answer_over_http_is_longer_than_over_a_pipe_nor_brings_the_key_in_its_head(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mcp_http, "MOST_FRAME", 1000)
+
+    async def scenario() -> None:
+        async with world(monkeypatch, mcp=(TOOLS,)) as w:
+            answers(w, frame({"jsonrpc": "2.0", "id": 1, "result": "x" * 1000}))
+            got, data = await w.post(AT, PING)
+            assert (got, b"more than 1000 bytes" in data) == (502, True)
+            assert w.supervisor.reports[-1]["what"] == "MCP frame refused"
+            answers(w, frame({"jsonrpc": "2.0", "id": 1, "result": {}}), told=f"Bearer {KEY}")
+            async with w.client.post(AT, json=PING) as answer:
+                assert answer.headers["told"] == "Bearer [key]"
 
     run(scenario())
 

@@ -267,6 +267,14 @@ def test_a_proxy_without_its_key_does_not_start_and_says_why(tmp_path, monkeypat
         ProxyLink(settings, lambda: None, tmp_path / "log")
 
 
+@pytest.mark.slow
+def test_a_tool_server_that_is_not_there_stops_the_start_whoever_starts_it(tmp_path):
+    server = McpServer(name="files", command=("/no/such/program",))
+    settings = ProxySettings(rules=(), mcp=(server,), folder=str(tmp_path))
+    with pytest.raises(GuardError, match=r"did not start: .* of 'files' \(there is no such file\)"):
+        ProxyLink(settings, lambda: None, tmp_path / "log")
+
+
 def test_settings_that_do_not_fit_name_every_problem(monkeypatch):
     route = RoutePolicy(name="mcp", kind="openai", upstream="http://x")
     servers = (McpServer(name="a/b", url="http://x"), McpServer(name="c"))

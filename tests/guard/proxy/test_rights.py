@@ -89,8 +89,15 @@ def test_a_tool_server_that_cannot_be_executed_stops_the_start_by_its_name(tmp_p
         McpServer(name="b", command=("no-such-program",)),
         McpServer(name="c", command=("sh",)),
         McpServer(name="d", url="http://x"),
+        McpServer(name="e", command=("/",)),
+        McpServer(name="f", command=("/no/such",)),
     ]
-    with pytest.raises(GuardError, match=r"closed' of 'a', 'no-such-program' of 'b'\. .*url"):
+    found = (
+        r"closed' of 'a' \(not executable: chmod \+x\), 'no-such-program' of 'b' \(in no folder of "
+        r"PATH; ./no-such-program .*\), '/' of 'e' \(a folder\), '/no/such' of 'f' \(there is no "
+        r"such file\)\. .*url"
+    )
+    with pytest.raises(GuardError, match=found):
         require_startable(servers)
 
 

@@ -17,6 +17,7 @@ from offswitch.guard.proxy.answers import RefusedError, error_answer, read_bytes
 from offswitch.guard.proxy.gate import ClosedError, Gate
 from offswitch.guard.proxy.mcp import Frames
 from offswitch.guard.proxy.mcp_headers import MismatchError, check_headers, followed
+from offswitch.guard.proxy.mcp_stdio import MOST_FRAME
 from offswitch.guard.proxy.pinned import Pins
 from offswitch.guard.proxy.sse import Event, Events, event_bytes
 from offswitch.guard.proxy.upstream import answer_headers, asked_headers, good, key_of, without_key
@@ -82,13 +83,13 @@ class HttpServer:
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse, frames: Frames,
         back: bytes | None,
     ) -> web.StreamResponse:  # fmt: skip
-        headers = answer_headers(answer.headers)
+        headers = answer_headers(answer.headers, self._key)
         if good(answer) and answer.content_type == "text/event-stream":
             response = web.StreamResponse(status=answer.status, headers=headers)
             await response.prepare(request)
             await self._stream(response, answer, frames, back)
             return response
-        content = without_key(await answer.read(), self._key)
+        content = without_key(await self._read(answer), self._key)
         if good(answer) and content:
             checked = await frames.from_server(content)
             if checked is None:
@@ -97,6 +98,18 @@ class HttpServer:
         elif back is not None:
             content = back
         return web.Response(status=answer.status, body=content, headers=headers)
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        """The whole answer, unpacked. Raises: RefusedError, for one that is too long."""
+        content = bytearray()
+        async for chunk in answer.content.iter_chunked(2**16):
+            content += chunk
+            if len(content) > MOST_FRAME:
+                why = f"an answer of more than {MOST_FRAME} bytes"
+                fields = {"server": self._server.name, "why": why}
+                await self._gate.record("MCP frame refused", fields)
+                raise RefusedError(502, f"the server gave {why}, and it was not passed on")
+        return bytes(content)
 
     async def _stream(
         self, response: web.StreamResponse, answer: aiohttp.ClientResponse, frames: Frames,

@@ -25,8 +25,14 @@ MOST_FRAME = 8 * 2**20
 """Longest frame, bytes; a longer one ends the connection."""
 MOST_OPEN = 16
 """Connections to one server at a time: each is a process outside the jail, bound by no limit."""
+ENDING_S = 2.0
+"""How long a server that has closed its output may take to end by itself."""
 EMPTY: Mapping[str, str] = MappingProxyType({})
 _PASSED_ON = ("PATH", "HOME", "LANG")
+
+
+class _FailedError(Exception):
+    """A connection that did not end as meant; the message says why."""
 
 
 @final
@@ -60,9 +66,9 @@ class StdioServer:
                 frames = Frames(self.name, self._gate, self._pins)
                 await _first(
                     _from_agent(frames, reader, writer, process.stdin),
-                    _from_server(frames, process.stdout, writer),
+                    _from_server(frames, process, process.stdout, writer),
                 )
-        except OSError as problem:  # the program is not there, or a pipe broke
+        except (OSError, _FailedError) as problem:  # it is not there, or a pipe broke
             with contextlib.suppress(ClosedError):
                 fields = {"server": self.name, "why": str(problem)[:300]}
                 await self._gate.record("MCP server failed", fields)
@@ -76,7 +82,7 @@ async def _from_agent(
     writer: asyncio.StreamWriter,
     server: asyncio.StreamWriter,
 ) -> None:
-    async for line in _lines(reader):
+    async for line in _lines(reader, "the agent"):
         passed = await frames.from_agent(line)
         for target, frame in ((server, passed.on), (writer, passed.back)):
             if frame is not None:
@@ -85,21 +91,36 @@ async def _from_agent(
 
 
 async def _from_server(
-    frames: Frames, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    frames: Frames,
+    process: asyncio.subprocess.Process,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
 ) -> None:
-    async for line in _lines(reader):
+    """Raises: _FailedError, for a server that failed."""
+    async for line in _lines(reader, "it"):
         frame = await frames.from_server(line)
         if frame is not None:
             writer.write(frame + b"\n")
             await writer.drain()
+    with contextlib.suppress(TimeoutError):
+        if code := await asyncio.wait_for(process.wait(), ENDING_S):
+            raise _FailedError(
+                f"it ended with exit code {code}" if code > 0 else f"signal {-code} ended it"
+            )
 
 
-async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Lines without their end; a line that is too long, or torn, ends them."""
-    with contextlib.suppress(ValueError, asyncio.IncompleteReadError):
-        while line := await reader.readline():
-            if line.endswith(b"\n") and line.strip():
-                yield line.rstrip(b"\r\n")
+async def _lines(reader: asyncio.StreamReader, whose: str) -> AsyncIterator[bytes]:
+    """Lines without their end; a torn one ends them. Raises: _FailedError, for one too long."""
+    while line := await _line(reader, whose):
+        if line.endswith(b"\n") and line.strip():
+            yield line.rstrip(b"\r\n")
+
+
+async def _line(reader: asyncio.StreamReader, whose: str) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError as problem:
+        raise _FailedError(f"{whose} sent a frame of more than {MOST_FRAME} bytes") from problem
 
 
 async def _first(*pumps: Awaitable[None]) -> None:

@@ -193,7 +193,7 @@ def main() -> int:
         listening = listeners(settings)  # given to the agent's user, which takes root's rights
         if settings.uid is not None:
             drop_rights(settings.uid, settings.folder)
-            require_startable(settings.mcp)
+        require_startable(settings.mcp)
         uvloop.run(_serve(settings, listening))
     except (GuardError, msgspec.DecodeError, OSError) as problem:
         sys.stderr.write(f"offswitch: the proxy cannot run: {problem}\n")

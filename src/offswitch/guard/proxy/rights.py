@@ -10,6 +10,7 @@ import concurrent.futures.thread  # noqa: F401 - asyncio loads it when it looks 
 import os
 import pwd
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,12 +52,29 @@ def require_startable(servers: Sequence[McpServer]) -> None:
     """
     closed = [one for one in servers if one.command and shutil.which(one.command[0]) is None]
     if closed:
-        named = ", ".join(f"{one.command[0]!r} of {one.name!r}" for one in closed)
-        raise GuardError(
-            f"user {os.getuid()}, which tool servers run as, cannot execute {named}. Put it where "
-            "every user may read it; or name in jail.proxy_uid a user who may (0 is root); or "
-            "start the server yourself and give its url"
+        named = ", ".join(
+            f"{one.command[0]!r} of {one.name!r} ({_hindrance(one.command[0])})" for one in closed
         )
+        raise GuardError(
+            f"user {os.getuid()}, which tool servers run as, cannot execute {named}. Name a "
+            "program that this user may read and execute; or, if you are root, name in "
+            "jail.proxy_uid a user who may (0 is root); or start the server yourself and give "
+            "its url"
+        )
+
+
+def _hindrance(program: str) -> str:
+    if "/" not in program:
+        return f"in no folder of PATH; ./{program} is one beside the policy"
+    try:
+        mode = Path(program).stat().st_mode
+    except FileNotFoundError:
+        return "there is no such file"
+    except OSError as problem:
+        return problem.strerror or type(problem).__name__
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "closed to this user" if mode & 0o111 else "not executable: chmod +x"
 
 
 def _home(uid: int, folder: str) -> str:

@@ -29,7 +29,8 @@ async def relay(
     request: web.BaseRequest, answer: aiohttp.ClientResponse, asked: Asked
 ) -> web.StreamResponse:
     """The stream to the agent; it breaks off where it cannot be judged."""
-    response = web.StreamResponse(status=answer.status, headers=answer_headers(answer.headers))
+    headers = answer_headers(answer.headers, asked.key)
+    response = web.StreamResponse(status=answer.status, headers=headers)
     response.headers["Cache-Control"] = "no-cache"
     turn, agent = _Turn(asked), _Agent(response, asked.key, stays=asked.budget.hard is not None)
     counted = False

@@ -81,12 +81,12 @@ def asked_headers(headers: Mapping[str, str], key: Mapping[str, str]) -> CIMulti
     return made
 
 
-def answer_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """The provider's headers without those of the connection."""
+def answer_headers(headers: Mapping[str, str], key: str = "") -> CIMultiDict[str]:
+    """The provider's headers without those of the connection, and without the key."""
     made: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         if name.lower() not in _ANSWERED:
-            made.add(name, value)
+            made.add(name, value.replace(key, "[key]") if key else value)
     return made
 
 
