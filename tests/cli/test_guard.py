@@ -43,6 +43,10 @@ def told(folder: Path, *arguments: str) -> tuple[int, str]:
         (["resume", "none"], "unknown run"),
         (["status", "none"], "unknown run"),
         (["verify", "none"], "does not exist"),
+        (["verify", "/dev/null"], "is a device"),
+        (["verify", "--anchor", "/dev/null", __file__], "is a device"),
+        (["verify", "--head", "3f", __file__], "'3f', expected 64 hex digits"),
+        (["verify", "--key", "", __file__], "'', expected 64 hex digits"),
     ],
 )
 def test_a_mistake_is_told(tmp_path: Path, arguments: list[str], words: str) -> None:

@@ -87,6 +87,14 @@ def test_an_operator_is_told_how_much_of_an_act_is_not_shown() -> None:
     assert int(cut[1:].split()[0]) > 4700
 
 
+def test_an_act_that_waits_is_not_told_as_one_that_was_run() -> None:
+    waiting = Waiting(operator_s=300.0)
+    act = {"kind": "tool", "tool": "deploy"}
+    fields = {"number": 1, "type": "act", "source": "executed", "act": act, "reason": "asks"}
+    waiting.add(fields, now=0.0)
+    assert waiting.shown(now=1.0)[0]["asked"] == "called deploy {}"
+
+
 def test_each_connection_to_a_tool_server_is_a_process_and_they_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,14 +12,31 @@ import click
 __all__ = ["command"]
 
 
+def _no_device(
+    _context: click.Context, _option: click.Parameter, given: Path | None
+) -> Path | None:
+    if given is not None and (given.is_char_device() or given.is_block_device()):
+        raise click.BadParameter(f"{given} is a device, which may have no end; expected a file")
+    return given
+
+
+def _hex(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """A slip of the hand must not look like a ledger that was written anew."""
+    if given is not None and not re.fullmatch("[0-9a-fA-F]{64}", given):
+        raise click.BadParameter(f"got {given!r}, expected 64 hex digits")
+    return given.lower() if given is not None else None
+
+
 @click.command("verify")
-@click.argument("ledger", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--head", help="Digest of the last record, kept elsewhere.")
+@click.argument(
+    "ledger", type=click.Path(path_type=Path, exists=True, dir_okay=False), callback=_no_device
+)
+@click.option("--head", callback=_hex, help="Digest of the last record, kept elsewhere.")
 @click.option(
-    "--anchor", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--anchor", type=click.Path(path_type=Path, exists=True, dir_okay=False), callback=_no_device,
     help="File of heads that the run wrote out of the agent's reach.",
 )  # fmt: skip
-@click.option("--key", help="Public key that must have signed, 64 hex digits.")
+@click.option("--key", callback=_hex, help="Public key that must have signed, 64 hex digits.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     ledger: Path, head: str | None, anchor: Path | None, key: str | None, as_json: bool

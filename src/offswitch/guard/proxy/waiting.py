@@ -60,7 +60,9 @@ def _asked(fields: Mapping[str, Any]) -> str:
         str(act[part]) for part in ("method", "host", "path") if act.get(part)
     )
     arguments = json.dumps(act.get("arguments") or {}, ensure_ascii=False)
-    return _cut(f"{fields['source']} {name or act['kind']} {arguments}")
+    # Of an act that waits, `executed` says where it is held, not that it was run.
+    said = "called" if fields["source"] == "executed" else fields["source"]
+    return _cut(f"{said} {name or act['kind']} {arguments}")
 
 
 def _cut(text: str) -> str:
