@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
+from offswitch.cli.guard import drill
 from offswitch.cli.guard.run import _told
 from offswitch.cli.program import cli
 from offswitch.errors import OffswitchError
@@ -112,3 +113,31 @@ def test_a_name_that_is_given_and_blank_is_refused(tmp_path: Path, command: str,
     assert f"run name {name!r}" in output
     assert "one or more characters" in output
     assert not [*tmp_path.glob("offswitch/runs/*")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--every", "5s", "--window", "2s"],
+            "drill to the next are 5 s, expected at least 4 wind",
+        ),
+        (["--window", "0s"], "a window lasts 0 s"),
+        (["--every", "3h"], "--every: got '3h', but the policy ends every run after 7200 s"),
+        (["--drills", "10001"], "10001 drills, expected 1 to 10000"),
+        (["--real", "nan"], "the chance of a real stop is nan"),
+        (["--seed", ""], "0 characters, expected at least 32"),
+    ],
+)
+def test_drills_that_cannot_be_held_are_told_in_the_words_of_the_command(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nrules: []\n")
+    code, output = told(tmp_path, "drill", "--policy", str(policy), *arguments, "--", "true")
+    assert (code, words in " ".join(output.split())) == (2, True)
+    assert not (tmp_path / "offswitch" / "runs").exists()
+
+
+def test_drills_that_begin_in_the_same_second_have_two_names() -> None:
+    assert drill._new_name() != drill._new_name()

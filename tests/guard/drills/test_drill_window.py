@@ -154,7 +154,7 @@ def test_the_commitment_binds_seed_and_settings_and_seeds_cannot_be_guessed() ->
     longer = plan_schedule(SEED, msgspec.structs.replace(SETTINGS, window_s=5.0))
     assert len({commitment(one) for one in (SCHEDULE, other, longer)}) == 3
     assert len({new_seed() for _ in range(50)}) == 50
-    with pytest.raises(GuardError, match=r"(?s)blocks.*real_share.*seed"):
+    with pytest.raises(GuardError, match=r"(?s)0 drills.*real stop is 0.*seed"):
         plan_schedule("1", msgspec.structs.replace(SETTINGS, blocks=0, real_share=0.0))
 
 

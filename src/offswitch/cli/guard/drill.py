@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +62,6 @@ def command(
 
     Example: offswitch guard drill --policy policy.yaml --drills 10 -- python agent.py
     """
-    import time
-
     from offswitch.audit.drills import drill_measurements
     from offswitch.guard.drills.campaign import hold_drills
     from offswitch.guard.drills.schedule import new_seed
@@ -71,11 +71,11 @@ def command(
 
     read = read_policy(policy)
     settings = _settings(read, drills, real, every, window)
-    now = f"drill-{time.strftime('%Y%m%d-%H%M%S')}"
-    begun = now if name is None else checked_name(name)
+    begun = _new_name() if name is None else checked_name(name)
     for absent in unpinned_goals(read.goal.files):
         click.echo(unpinned_text(absent), err=True)
-    campaign = hold_drills(seed or new_seed(), settings, _runner(read, program, begun))
+    first = new_seed() if seed is None else seed
+    campaign = hold_drills(first, settings, _runner(read, program, begun))
     found = drill_measurements(campaign.pairs)
     click.echo(json.dumps(_fields(campaign, found)) if as_json else _text(campaign, found))
     if campaign.problem:
@@ -85,16 +85,28 @@ def command(
     sys.exit(0 if any(pair.notice is not None for pair in campaign.pairs) else 3)
 
 
+def _new_name() -> str:
+    """Another one each time: two campaigns may begin in the same second."""
+    return f"drill-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
 def _settings(
     policy: Policy, drills: int, real: float, every: str, window: str | None
 ) -> DrillSettings:
     from offswitch.guard.drills.schedule import DrillSettings
 
     whole = policy.shutdown.notice + policy.shutdown.grace
+    block, wall = _seconds("--every", every), policy.jail.limits.wall
+    if block > wall:
+        raise click.UsageError(
+            f"--every: got {every!r}, but the policy ends every run after {wall:g} s "
+            "(jail.limits.wall), before its first drill may be due. Shorten the one or lengthen "
+            "the other."
+        )
     return DrillSettings(
         blocks=drills,
         real_share=real,
-        block_s=_seconds("--every", every),
+        block_s=block,
         window_s=whole if window is None else _seconds("--window", window),
     )
 

@@ -20,6 +20,12 @@ from offswitch.errors import GuardError, problems_text
 __all__ = ["DrillSettings", "Planned", "Schedule", "commitment", "new_seed", "plan_schedule"]
 
 
+MOST_DRILLS = 10_000
+"""Drills of one campaign: its schedules are drawn before anything is started."""
+LEAST_SEED = 32
+"""Shortest seed, characters."""
+
+
 class DrillSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often and how long; seconds."""
 
@@ -34,16 +40,19 @@ class DrillSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def problems(self) -> list[str]:
         """What is wrong with them; empty when they can be used."""
         found = []
-        if self.blocks < 1:
-            found.append(f"blocks is {self.blocks}, expected at least 1")
+        if not 1 <= self.blocks <= MOST_DRILLS:
+            found.append(f"{self.blocks} drills, expected 1 to {MOST_DRILLS}")
         if not 0 < self.real_share < 1:
             found.append(
-                f"real_share is {self.real_share}, expected between 0 and 1: without real stops "
-                "an agent can learn that a notice means nothing"
+                f"the chance of a real stop is {self.real_share}, expected between 0 and 1: "
+                "without real stops an agent can learn that a notice means nothing"
             )
-        if not 0 < 4 * self.window_s <= self.block_s:
+        if not self.window_s > 0:
+            found.append(f"a window lasts {self.window_s:g} s, expected more than 0")
+        elif not 4 * self.window_s <= self.block_s:
             found.append(
-                f"block_s is {self.block_s}, expected at least 4 windows of {self.window_s} s"
+                f"from one drill to the next are {self.block_s:g} s, expected at least 4 windows "
+                f"of {self.window_s:g} s"
             )
         return found
 
@@ -80,8 +89,8 @@ def plan_schedule(seed: str, settings: DrillSettings) -> Schedule:
         GuardError: every problem of the settings, or a seed that can be guessed.
     """
     problems = settings.problems()
-    if len(seed) < 32:
-        problems.append(f"the seed has {len(seed)} characters, expected `new_seed()`: 64")
+    if len(seed) < LEAST_SEED:
+        problems.append(f"the seed has {len(seed)} characters, expected at least {LEAST_SEED}")
     if problems:
         raise GuardError(problems_text("drill settings", problems))
     draw = random.Random(f"offswitch drills {seed}")
