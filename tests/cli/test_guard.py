@@ -78,6 +78,12 @@ def test_names_that_an_agent_chose_cannot_move_an_operators_terminal(tmp_path: P
     assert code == 0
 
 
+def test_a_run_that_had_ended_is_not_told_as_stopped(tmp_path: Path) -> None:
+    run = create_run("one", tmp_path / "offswitch" / "runs")
+    write_state(run, {"verified": True}, RESULT)
+    assert told(tmp_path, "stop", "one") == (0, "It had ended before: verified empty.\n")
+
+
 def test_a_policy_to_start_from_is_one_that_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     assert told(tmp_path, "init", str(path))[0] == 0

@@ -31,6 +31,7 @@ from offswitch.guard.ledger.writer import LedgerWriter
 from offswitch.guard.policy.policy import McpServer, RoutePolicy
 from offswitch.guard.proxy.environment import agent_environment, forwards, sockets
 from offswitch.guard.proxy.link import THRESHOLDS, ProxyLink
+from offswitch.guard.proxy.process import listeners
 from offswitch.guard.proxy.settings import ProxySettings
 from offswitch.guard.supervisor.ladder import Ladder, Level, raised
 from offswitch.guard.supervisor.settings import Hooks
@@ -273,6 +274,15 @@ def test_a_tool_server_that_is_not_there_stops_the_start_whoever_starts_it(tmp_p
     settings = ProxySettings(rules=(), mcp=(server,), folder=str(tmp_path))
     with pytest.raises(GuardError, match=r"did not start: .* of 'files' \(there is no such file\)"):
         ProxyLink(settings, lambda: None, tmp_path / "log")
+
+
+def test_a_socket_whose_name_is_too_long_says_what_to_shorten(tmp_path):
+    folder = tmp_path / ("d" * 90)
+    folder.mkdir()
+    server = McpServer(name="files", command=("sh",))
+    settings = ProxySettings(rules=(), mcp=(server,), folder=str(folder))
+    with pytest.raises(GuardError, match=r"d/proxy.sock is .* at most 107\. .* TMPDIR"):
+        listeners(settings)
 
 
 def test_settings_that_do_not_fit_name_every_problem(monkeypatch):

@@ -39,6 +39,8 @@ __all__ = ["BoundedLog", "Proxy", "listeners", "main", "opened", "served"]
 
 MOST_BYTES = 64 * 2**20
 """Longest request, bytes."""
+MOST_PATH = 107
+"""Longest name of a socket, bytes."""
 MOST_LOGGED = 256 * 2**10
 """Characters of the proxy's own log."""
 MOST_HELD = 512 * 2**20
@@ -223,6 +225,11 @@ def listeners(settings: ProxySettings) -> dict[str, socket.socket]:
 def _listener(settings: ProxySettings, name: str) -> socket.socket:
     """A socket file that only the agent's user may connect to."""
     path = Path(settings.folder, name)
+    if (length := len(os.fsencode(path))) > MOST_PATH:
+        raise GuardError(
+            f"{path} is {length} bytes long, and a socket's name at most {MOST_PATH}. Give the "
+            "tool server a shorter name, or set TMPDIR to a folder with one, such as /tmp"
+        )
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
