@@ -108,6 +108,7 @@ def test_only_version_and_rules_are_needed() -> None:
             "line 3: watchdog.timeout: got",
         ),
         ("version: 1\nrules: []\nwatchdog: {timeout: 5}", "a duration such as"),
+        ("version: 1\nrules: []\njail: {tier: 4, attested: ' '}", "jail.attested: got ' ', exp"),
         (
             "version: 1\nrules: []\nmcp: [{url: 'http://x:99999'}]",
             r"line 3: mcp\[0\].url: got .*65535",

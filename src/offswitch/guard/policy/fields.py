@@ -44,8 +44,10 @@ class Fields:
                 self._problems.append(f"line {one.line}: {one.where}: {hint}")
 
     def text(self, name: str, default: _T, *, expected: str = "a text") -> str | _T:
-        """A text that is not empty."""
-        return self._checked(name, default, lambda v: isinstance(v, str) and v != "", expected)
+        """A text that is not blank."""
+        return self._checked(
+            name, default, lambda v: isinstance(v, str) and v.strip() != "", expected
+        )
 
     def inside(self, name: str, default: _T) -> str | _T:
         """A file's path below the workspace, in its plain form."""
