@@ -27,6 +27,12 @@ def test_what_is_not_clear_is_refused(text: str) -> None:
         strict(text)
 
 
+@pytest.mark.parametrize("code", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_bytes_in_another_code_than_that_of_the_wire_are_refused(code: str) -> None:
+    with pytest.raises(AmbiguousError):
+        strict('{"method": "ping"}'.encode(code))
+
+
 @pytest.mark.parametrize(
     "value", [None, True, 0, -1.5, 10**399, "é\u2028", [], {"a": {"b": [1, "a"]}, "b": 1e308}]
 )

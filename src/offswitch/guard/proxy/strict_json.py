@@ -24,13 +24,13 @@ class AmbiguousError(ValueError):
 
 
 def strict(text: bytes | str) -> Any:  # Any: plain JSON values
-    """The value that the text spells.
+    """The value that the text spells; bytes are UTF-8, whatever else some readers would guess.
 
     Raises:
         AmbiguousError: it spells none, or not clearly; the message says what is wrong.
     """
     try:
-        value = _STRICT.decode(text if isinstance(text, str) else _decoded(text))
+        value = _STRICT.decode(text if isinstance(text, str) else text.decode())
         _WRITER.encode(value).encode()
     except RecursionError as problem:
         raise AmbiguousError("nested too deeply") from problem
@@ -66,11 +66,6 @@ def encoded(value: object) -> bytes:
         return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as problem:
         raise AmbiguousError(f"cannot be written as JSON: {problem}") from problem
-
-
-def _decoded(data: bytes) -> str:
-    """As `json.loads` reads them."""
-    return data.decode(json.detect_encoding(data), "surrogatepass")
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
