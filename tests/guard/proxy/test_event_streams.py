@@ -9,9 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 import shapes_of
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from proxied import run, world
+from proxied import KEY, run, world
 from test_holding import CALL, CHAT, limited
 
 from offswitch.guard.proxy import streaming
@@ -126,5 +127,19 @@ def test_what_came_before_a_call_does_not_wait_for_an_operator_and_nobody_is_ask
                 asked.set()
                 assert b"was refused and not run" in await answer.content.read()
             assert len(w.model.asked) == 1
+
+    run(scenario())
+
+
+def test_no_stream_brings_the_key_in_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(request: web.Request, asked: Any) -> web.Response:
+        headers = {"Content-Type": "text/event-stream", "told": f"Bearer {KEY}"}
+        return web.Response(body=b"data: [DONE]\n\n", headers=headers)
+
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            w.model.plays.append(play)
+            async with w.client.post(CHAT, json=STREAM) as answer:
+                assert answer.headers["told"] == "Bearer [key]"
 
     run(scenario())
