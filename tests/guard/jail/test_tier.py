@@ -106,10 +106,22 @@ def test_only_a_guard_that_is_root_runs_an_agent_as_somebody_else(tmp_path):
 
 
 def test_a_tier_out_of_reach_is_refused_with_what_to_install():
-    tier = tier_of(replace(BARE, bubblewrap=None), NOWHERE)
+    host = replace(BARE, bubblewrap=None)
+    tier = tier_of(host, NOWHERE)
     with pytest.raises(GuardError, match=r"apt install bubblewrap.*dnf install bubblewrap"):
-        require_tier(tier, NOWHERE)
-    require_tier(tier, replace(NOWHERE, tier=1))
+        require_tier(tier, host, NOWHERE)
+    require_tier(tier, host, replace(NOWHERE, tier=1))
+
+
+def test_every_tier_up_to_the_one_asked_for_says_what_it_lacks_and_the_highest_lacks_nothing():
+    asked = replace(NOWHERE, tier=4)
+    with pytest.raises(GuardError) as refused:
+        require_tier(tier_of(BARE, asked), BARE, asked)
+    lacks = [line.partition(":")[0] for line in str(refused.value).split("\n") if "  - " in line]
+    assert lacks == ["  - for tier 3", "  - for tier 3", "  - for tier 4"]
+    assert "jail.attested" in str(refused.value)
+    there = replace(asked, attested="gVisor, and a watchdog on another host")
+    assert (tier_of(FULL, there).level, tier_of(FULL, there).missing) == (4, ())
 
 
 def test_every_problem_of_a_policy_is_told_at_once():

@@ -16,8 +16,9 @@ from yarl import URL
 
 from offswitch.guard.policy.judging import Judge
 from offswitch.guard.policy.policy import GoalPolicy
-from offswitch.guard.proxy import process
+from offswitch.guard.proxy import model_route, process
 from offswitch.guard.proxy.pinned import sha256_of
+from offswitch.guard.proxy.upstream import MOST_ANSWER
 from offswitch.guard.stop.wire import MAX_BYTES
 
 
@@ -605,6 +606,30 @@ def test_a_client_that_holds_its_body_back_is_asked_for_it(monkeypatch):
             ):
                 assert one.status == 200
             assert w.model.asked == [chat.request]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/openai/v1/models"])
+def test_a_key_in_an_answers_head_and_an_answer_without_end_stay_with_the_guard(path, monkeypatch):
+    async def play(request: web.Request, asked: Any) -> web.StreamResponse:
+        echoed = {"X-Echo": request.headers["Authorization"]}
+        return web.Response(body=json.dumps(shapes_of.chat("x")).encode(), headers=echoed)
+
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            method = "GET" if path.endswith("models") else "POST"
+            for most in (MOST_ANSWER, 20):
+                monkeypatch.setattr(model_route, "MOST_ANSWER", most)
+                w.model.plays.append(play)
+                body = None if method == "GET" else WIRES["chat"].request
+                async with w.client.request(method, path, json=body) as answer:
+                    status, text = answer.status, await answer.text()
+                    assert (status, "more than 20 bytes" in text) == (
+                        (200, False) if most > 20 else (502, True)
+                    )
+                    assert KEY not in f"{answer.headers}{text}"
+                    assert status == 502 or answer.headers["X-Echo"] == "Bearer [key]"
 
     run(scenario())
 

@@ -303,7 +303,10 @@ def test_the_agent_is_given_addresses_and_no_key(monkeypatch):
     assert KEY not in str(found)
 
 
-def test_the_forwarder_needs_the_standard_library_alone(tmp_path):
+@pytest.mark.parametrize("client_ends_first", [True, False])
+def test_the_forwarder_needs_the_standard_library_alone_and_ends_with_the_server(
+    tmp_path, client_ends_first
+):
     with socket.socket(socket.AF_UNIX) as far:
         far.bind(str(tmp_path / "far"))
         far.listen()
@@ -313,9 +316,11 @@ def test_the_forwarder_needs_the_standard_library_alone(tmp_path):
             connection, _ = far.accept()
             with connection:
                 process.stdin.write(b"to the server")
-                process.stdin.close()
+                process.stdin.flush()
                 assert connection.recv(100) == b"to the server"
-                assert connection.recv(100) == b""
+                if client_ends_first:
+                    process.stdin.close()
+                    assert connection.recv(100) == b""
                 connection.sendall(b"x" * 100_000)
             assert process.stdout.read() == b"x" * 100_000
             assert process.wait(60) == 0

@@ -22,8 +22,8 @@ __all__ = ["command"]
 def command(run: str, now: bool, patience: float, as_json: bool) -> None:
     """Stop a run, and prove that nothing is left of it.
 
-    Works when the agent hangs, when its supervisor hangs, and when the watchdog hangs too. Exit
-    code 1 where the proof is missing.
+    Works when the agent hangs, when its supervisor hangs, and when the watchdog hangs too. A run
+    that is paused is killed at once: it can take no notice. Exit code 1 where the proof is missing.
 
     Example: offswitch guard stop 20261121
     """

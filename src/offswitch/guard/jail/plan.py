@@ -122,7 +122,7 @@ def plan_jail(
         raise GuardError("no command was given. Name the agent's program after `--`.")
     check_jail_policy(policy, frozenset(PROBES))
     tier = tier_of(host, policy)
-    require_tier(tier, policy)
+    require_tier(tier, host, policy)
     uid = agent_uid(host, policy)
     python = interpreter_for(host, uid)
     check_paths(policy, host, uid, Path(run_dir), python)

@@ -36,6 +36,7 @@ _NAMES = (
     "namespaces, Landlock and seccomp in a control group",
     "tier 3 inside a second machine, watched from outside (attested, not checked)",
 )
+_HIGHEST = len(_NAMES) - 1
 
 _COVERED: tuple[tuple[str, ...], ...] = (
     ("tokens and tool calls that pass through the guard's own hooks",),
@@ -107,7 +108,7 @@ def tier_of(host: Host, policy: JailPolicy) -> Tier:
     level = 0
     for step in (1, 2):
         level = level if _missing(step, host, policy) else step
-    while level >= 2 and not _missing(level + 1, host, policy):
+    while 2 <= level < _HIGHEST and not _missing(level + 1, host, policy):
         level += 1
     missing = _missing(max(2, level + 1), host, policy)
     covered = [line for step in range(level + 1) for line in _COVERED[step]]
@@ -119,7 +120,7 @@ def tier_of(host: Host, policy: JailPolicy) -> Tier:
     return Tier(level, _NAMES[level], tuple(covered), open_ends, missing)
 
 
-def require_tier(tier: Tier, policy: JailPolicy) -> None:
+def require_tier(tier: Tier, host: Host, policy: JailPolicy) -> None:
     """Nothing, when `tier` is at least what the policy accepts.
 
     Raises:
@@ -127,11 +128,14 @@ def require_tier(tier: Tier, policy: JailPolicy) -> None:
     """
     if tier.level >= policy.tier:
         return
-    lacks = "\n".join(f"  - {line}" for line in tier.missing)
+    lacks = "\n".join(
+        f"  - for tier {level}: {line}"
+        for level in range(max(2, tier.level + 1), max(2, policy.tier) + 1)
+        for line in _missing(level, host, policy)
+    )
     raise GuardError(
         f"the policy asks for tier {policy.tier}; this machine reaches tier {tier.level} "
-        f"({tier.name}). For tier {max(2, tier.level + 1)}:\n{lacks}\n"
-        f"Or accept less with jail.tier: {tier.level}."
+        f"({tier.name}). It lacks\n{lacks}\nOr accept less with jail.tier: {tier.level}."
     )
 
 
@@ -152,7 +156,7 @@ def _missing(level: int, host: Host, policy: JailPolicy) -> tuple[str, ...]:
             "jail.attested"
         ]
     else:
-        lacks = ["nothing: tier 4 is the highest"]
+        lacks = []  # there is no tier above
     return tuple(lacks)
 
 

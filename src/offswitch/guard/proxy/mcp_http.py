@@ -19,8 +19,16 @@ from offswitch.guard.proxy.mcp import Frames
 from offswitch.guard.proxy.mcp_headers import MismatchError, check_headers, followed
 from offswitch.guard.proxy.mcp_stdio import MOST_FRAME
 from offswitch.guard.proxy.pinned import Pins
+from offswitch.guard.proxy.shapes import MalformedError
 from offswitch.guard.proxy.sse import Event, Events, event_bytes
-from offswitch.guard.proxy.upstream import answer_headers, asked_headers, good, key_of, without_key
+from offswitch.guard.proxy.upstream import (
+    answer_headers,
+    asked_headers,
+    good,
+    key_of,
+    whole,
+    without_key,
+)
 
 __all__ = ["HttpServer"]
 
@@ -101,15 +109,13 @@ class HttpServer:
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         """The whole answer, unpacked. Raises: RefusedError, for one that is too long."""
-        content = bytearray()
-        async for chunk in answer.content.iter_chunked(2**16):
-            content += chunk
-            if len(content) > MOST_FRAME:
-                why = f"an answer of more than {MOST_FRAME} bytes"
-                fields = {"server": self._server.name, "why": why}
-                await self._gate.record("MCP frame refused", fields)
-                raise RefusedError(502, f"the server gave {why}, and it was not passed on")
-        return bytes(content)
+        try:
+            return await whole(answer, MOST_FRAME)
+        except MalformedError as problem:
+            fields = {"server": self._server.name, "why": str(problem)}
+            await self._gate.record("MCP frame refused", fields)
+            why = f"the server gave {problem}, and it was not passed on"
+            raise RefusedError(502, why) from problem
 
     async def _stream(
         self, response: web.StreamResponse, answer: aiohttp.ClientResponse, frames: Frames,

@@ -29,11 +29,13 @@ from offswitch.guard.proxy.shapes import MalformedError
 from offswitch.guard.proxy.streaming import relay
 from offswitch.guard.proxy.strict_json import encoded
 from offswitch.guard.proxy.upstream import (
+    MOST_ANSWER,
     answer_headers,
     asked_headers,
     good,
     key_headers,
     key_of,
+    whole,
     without_key,
 )
 
@@ -97,10 +99,10 @@ class ModelRoute:
         async with asked.send(body) as answer:
             if good(answer) and answer.content_type == "text/event-stream":
                 return await relay(request, answer, asked)
-            data = without_key(await answer.read(), self._key)
+            data = without_key(await whole(answer, MOST_ANSWER), self._key)
             if good(answer):
                 data, _ = await asked.settled(data, self._again)
-            headers = answer_headers(answer.headers)
+            headers = answer_headers(answer.headers, self._key)
             return web.Response(status=answer.status, body=data, headers=headers)
 
     async def _plain(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
@@ -111,8 +113,8 @@ class ModelRoute:
             request.method, self._url(path, request), data=data, headers=self._headers(request),
             allow_redirects=False,
         ) as answer:  # fmt: skip
-            content = without_key(await answer.read(), self._key)
-            headers = answer_headers(answer.headers)
+            content = without_key(await whole(answer, MOST_ANSWER), self._key)
+            headers = answer_headers(answer.headers, self._key)
             return web.Response(status=answer.status, body=content, headers=headers)
 
     async def _admit(self, wire: Format, body: Body, path: str) -> None:

@@ -15,7 +15,7 @@ from offswitch.guard.proxy.call import Body, Call, Decisions, Format, Spot
 from offswitch.guard.proxy.gate import Gate
 from offswitch.guard.proxy.shapes import MalformedError
 from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, fast_object
-from offswitch.guard.proxy.upstream import without_key
+from offswitch.guard.proxy.upstream import MOST_ANSWER, whole, without_key
 
 __all__ = ["Asked", "may_ask_again"]
 
@@ -105,7 +105,7 @@ class Asked:
         if self.budget.problem:
             return None
         async with self.send(request) as answer:
-            data = without_key(await answer.read(), self.key)
+            data = without_key(await whole(answer, MOST_ANSWER), self.key)
             if answer.status != 200 or answer.content_type == "text/event-stream":
                 return None
             return data, _object(data)

@@ -10,18 +10,23 @@ from multidict import CIMultiDict
 
 from offswitch.errors import GuardError
 from offswitch.guard.policy.policy import RoutePolicy
+from offswitch.guard.proxy.shapes import MalformedError
 
 __all__ = [
+    "MOST_ANSWER",
     "answer_headers",
     "asked_headers",
     "good",
     "key_headers",
     "key_of",
     "open_session",
+    "whole",
     "without_key",
 ]
 
 CONNECT_S, SILENCE_S = 10.0, 600.0
+MOST_ANSWER = 64 * 2**20
+"""Longest answer that is held whole, bytes."""
 _HOP = {
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
     "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length", "content-encoding",
@@ -81,13 +86,23 @@ def asked_headers(headers: Mapping[str, str], key: Mapping[str, str]) -> CIMulti
     return made
 
 
-def answer_headers(headers: Mapping[str, str], key: str = "") -> CIMultiDict[str]:
+def answer_headers(headers: Mapping[str, str], key: str) -> CIMultiDict[str]:
     """The provider's headers without those of the connection, and without the key."""
     made: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         if name.lower() not in _ANSWERED:
             made.add(name, value.replace(key, "[key]") if key else value)
     return made
+
+
+async def whole(answer: ClientResponse, most: int) -> bytes:
+    """The answer's body, unpacked. Raises: MalformedError, for one that is longer."""
+    content = bytearray()
+    async for chunk in answer.content.iter_any():
+        content += chunk
+        if len(content) > most:
+            raise MalformedError(f"an answer of more than {most} bytes")
+    return bytes(content)
 
 
 def good(answer: ClientResponse) -> bool:

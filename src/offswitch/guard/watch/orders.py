@@ -84,8 +84,8 @@ def _request(order: Order) -> dict[str, object]:
 def _stopped(order: Order) -> Answer:
     done = stop_run(order.run, now=order.word == "stop now", patience_s=PATIENCE_S)
     if done.by == "ended before":
-        known = f" ({done.known})" if done.known else ""
-        proof = "" if done.verified else ": its death is NOT PROVEN"
+        known = f": {done.known}" if done.known else ""
+        proof = "" if done.verified else ", and its death is NOT PROVEN"
         return Answer(done.verified, f"It had ended before{proof}{known}.")
     proof = "the tree is verified empty" if done.verified else "its death is NOT PROVEN"
     text = f"Stopped by the {done.by} in {done.seconds:.2f} s: {proof}."

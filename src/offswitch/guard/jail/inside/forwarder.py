@@ -99,7 +99,8 @@ def _connected(path: str) -> int:
 
 
 def forward(listeners: dict[Socket, str], first: tuple[tuple[int, int], ...] = ()) -> None:
-    """Carry bytes until there is no listener and no connection left."""
+    """Carry bytes until there is no listener and no connection left, or what `first` is joined to
+    has ended: its client may wait for that with its own end open."""
     import select
 
     accepting = {sock.fileno(): (sock, path) for sock, path in listeners.items()}
@@ -125,6 +126,8 @@ def forward(listeners: dict[Socket, str], first: tuple[tuple[int, int], ...] = (
         for pair in pairs:
             for way in pair:
                 _carry(way, events)
+        if first and pairs[0][1].done():
+            return
         pairs = [pair for pair in pairs if not _finished(pair)]
 
 
