@@ -127,7 +127,7 @@ def run_guarded(
         stack.callback(os.close, opened.go)
         stack.callback(os.close, opened.report)
         start = Start(policy, plan, opened, journal, command, contained)
-        order = _order(plan, opened, stdio or {0: 0, 1: 1, 2: 2})
+        order = _order(plan, opened, stdio or {0: 0, 1: 1, 2: 2}, _own_uids(policy, plan, ways))
         sensors = stack.enter_context(_sensors(policy, plan, ways, command, run, journal))
         link = stack.enter_context(ways.opened(journal, run, plan.environment))
         hooks = Hooks(
@@ -219,7 +219,17 @@ def _proofs(policy: Policy, run: Run, journal: LedgerJournal, stack: contextlib.
         stack.callback(proofs.close)
 
 
-def _order(plan: JailPlan, opened: OpenPlan, stdio: Mapping[int, int]) -> LaunchOrder:
+def _own_uids(policy: Policy, plan: JailPlan, ways: WaysOut) -> tuple[int, ...]:
+    """Whom nobody else is: an agent's user that was given, for the workspace's owner is a person,
+    and the tool servers' user where none was."""
+    servers = ways.settings.uid if ways.settings and policy.jail.proxy_uid is None else None
+    agent = plan.uid if policy.jail.uid is not None else None
+    return tuple(uid for uid in (agent, servers) if uid is not None)
+
+
+def _order(
+    plan: JailPlan, opened: OpenPlan, stdio: Mapping[int, int], own_uids: tuple[int, ...]
+) -> LaunchOrder:
     return LaunchOrder(
         argv=plan.argv,
         environment=plan.environment,
@@ -228,7 +238,7 @@ def _order(plan: JailPlan, opened: OpenPlan, stdio: Mapping[int, int]) -> Launch
         info_fd=JailFds.INFO if plan.bubblewrap else None,
         uid=plan.uid,
         gid=plan.uid,
-        own_uid=plan.policy.uid is not None,  # otherwise it is the workspace's owner, a person
+        own_uids=own_uids,
         marks=tuple(f"{name}={value}" for name, value in plan.environment.items()),
     )
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pwd
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ known = {"uids": os.getresuid(), "gids": os.getresgid(), "groups": os.getgroups(
          "caps": [int(status[n], 16) for n in ("CapInh", "CapPrm", "CapEff", "CapAmb")],
          "no_new_rights": int(status["NoNewPrivs"]), "keys": [k for k in os.environ if "KEY" in k],
          "home": os.access(os.environ["HOME"], os.W_OK), "pid": os.getpid()}
+if "loose" in sys.argv:  # of its own session, and without the run's mark
+    known["loose"] = os.posix_spawn("/bin/sleep", ["sleep", "600"], {}, setsid=True)
 for line in sys.stdin:
     said = {"jsonrpc": "2.0", "id": json.loads(line)["id"], "result": known}
     print(json.dumps(said), flush=True)
@@ -195,7 +198,7 @@ def test_a_tool_server_of_a_run_is_never_root_unless_the_policy_says_so_nor_the_
     (open_folder / "work" / "agent.py").write_text(AGENT)
     if ROOT:
         os.chown(open_folder / "work", 4242, 4242)
-    command = json.dumps(tool_server(open_folder).command)
+    command = json.dumps([*tool_server(open_folder).command, "loose"])
     policy = parse_policy(
         f"version: 1\njail: {{tier: 2}}\nwatchdog: {{heartbeat: 100ms, timeout: 5s}}\n"
         f"rules: []\nmcp: [{{name: who, command: {command}}}]\n",
@@ -209,9 +212,11 @@ def test_a_tool_server_of_a_run_is_never_root_unless_the_policy_says_so_nor_the_
     assert done.result.verified
     said = json.loads((open_folder / "output").read_text())["result"]
     if ROOT:
+        assert not _is_alive(said["loose"])  # by its user, whom nobody else is
         assert said["uids"][0] not in (0, 4242)
         assert passed_over == [4242, said["uids"][0]]
         assert said["home"]
     else:
+        os.kill(said["loose"], signal.SIGKILL)
         assert said["uids"] == [os.getuid()] * 3
     assert not _is_alive(said["pid"])

@@ -197,9 +197,9 @@ def test_a_stray_is_known_by_its_namespace_and_by_a_user_of_its_own() -> None:
         plain = Target(pid_namespace=target.pid_namespace, since=target.since)
         assert {one.pid for one in strays(plain)} & inside
         assert strays(Target(since=target.since)) == ()
-        mine = Target(uid=os.getuid(), since=target.since)
+        mine = Target(uids=(54321, os.getuid()), since=target.since)
         assert {one.pid for one in strays(mine)} & inside
-        assert strays(Target(uid=54321, since=target.since)) == ()
+        assert strays(Target(uids=(54321,), since=target.since)) == ()
         kill_tree(target)
 
 

@@ -39,10 +39,10 @@ class LaunchOrder(NamedTuple):
     """The number given to bwrap's `--info-fd`; None when no pid namespace is made."""
     uid: int | None = None
     """User to become before the exec."""
-    own_uid: bool = False
-    """Whether nobody else is that user: strays are then looked for by it, too."""
     gid: int | None = None
     """Group to become before the exec."""
+    own_uids: tuple[int, ...] = ()
+    """Users that nobody else is: strays are looked for by them, too."""
     marks: tuple[str, ...] = ()
     """`NAME=value` entries of the environment that nobody else has; strays are found by them."""
 
@@ -56,8 +56,8 @@ class Target(NamedTuple):
     """pidfd of the started program itself (bwrap outside the namespace)."""
     cgroups: tuple[str, ...] = ()
     """Folders of the groups the run is in, version 1 or 2."""
-    uid: int | None = None
-    """The run's own user, or None."""
+    uids: tuple[int, ...] = ()
+    """The run's own users, whom nobody else is."""
     marks: tuple[str, ...] = ()
     """The run's own `NAME=value` marks."""
     pid_namespace: int | None = None
@@ -98,7 +98,7 @@ def order_fields(order: LaunchOrder) -> dict[str, Any]:
 def order_from(fields: Mapping[str, Any], received: tuple[int, ...]) -> LaunchOrder:
     """The order of a message: `fields` as `order_fields` wrote them, descriptors as received."""
     rlimits = {name: (int(soft), int(hard)) for name, (soft, hard) in fields["rlimits"].items()}
-    lists = {name: tuple(fields[name]) for name in ("argv", "cgroup_procs", "marks")}
+    lists = {name: tuple(fields[name]) for name in ("argv", "cgroup_procs", "own_uids", "marks")}
     fds = dict(zip(fields["fds"], received, strict=True))
     return LaunchOrder(**{**fields, **lists, "rlimits": rlimits, "fds": fds})
 
@@ -106,8 +106,7 @@ def order_from(fields: Mapping[str, Any], received: tuple[int, ...]) -> LaunchOr
 def with_order(target: Target, order: LaunchOrder) -> Target:
     """The target, with what is known of the run before it starts."""
     groups = tuple(os.path.dirname(path) for path in order.cgroup_procs)
-    own = order.uid if order.own_uid else None
-    return target._replace(cgroups=groups, uid=own, marks=tuple(order.marks))
+    return target._replace(cgroups=groups, uids=order.own_uids, marks=tuple(order.marks))
 
 
 def with_handles(target: Target, launched: Mapping[str, Any], fds: tuple[int, ...]) -> Target:

@@ -16,7 +16,7 @@ SIGKILL = 9
 def strays(target: Target) -> tuple[Process, ...]:
     """Living processes of the run by ancestry, pid namespace, user or mark. O(all processes).
 
-    The user counts only when the run had one of its own. A mark is evidence, not proof: a process
+    A user counts only when the run had it for its own. A mark is evidence, not proof: a process
     can start another without it; that is why no verdict rests on this scan alone.
     """
     table = living()
@@ -43,7 +43,7 @@ def kill_strays(found: tuple[Process, ...]) -> None:
 def _is_of(one: Process, target: Target, below: frozenset[int]) -> bool:
     if one.pid in below:
         return True
-    if target.uid is not None and uid_of(one.pid) == target.uid:
+    if target.uids and uid_of(one.pid) in target.uids:
         return True
     if target.pid_namespace is not None and pid_namespace(one.pid) == target.pid_namespace:
         return True
