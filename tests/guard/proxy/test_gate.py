@@ -156,6 +156,24 @@ def test_what_cannot_be_said_closes_the_gate(monkeypatch: pytest.MonkeyPatch) ->
     assert gate.closed == "the channel is full"
 
 
+def test_what_stands_before_an_act_is_said_at_once_where_the_act_has_to_wait() -> None:
+    async def scenario() -> None:
+        gate, _, supervisor = made("approve")
+        note = {"type": "note", "what": "model answered"}
+        await gate.decide(ACT, "proposed", before=note)
+        assert (supervisor.reports[-1]["before"], supervisor.told) == (note, [])
+        gate.pace.switch(True)
+        await gate.decide(ACT, "proposed")
+        waiting = asyncio.ensure_future(gate.decide(ACT, "proposed", before=note))
+        await asyncio.sleep(0)
+        assert (waiting.done(), supervisor.told) == (False, [note])
+        gate.pace.switch(False)
+        await waiting
+        assert (supervisor.reports[-1]["before"], supervisor.told) == (None, [note])
+
+    asyncio.run(scenario())
+
+
 def test_an_act_whose_turn_comes_after_the_gate_closed_is_not_judged() -> None:
     async def scenario() -> None:
         gate, judge, _ = made("approve")

@@ -89,6 +89,9 @@ class Gate:
         Raises:
             ClosedError: the gate is closed, or this act could not be judged or written down.
         """
+        if before is not None and self.pace.on:  # the act's turn may never come
+            self.tell(dict(before))
+            before = None
         await self.pace.act()
         self.check()
         verdict = self._judged(act, source, problem)
