@@ -59,8 +59,12 @@ class RunGroup(msgspec.Struct, frozen=True):
 
     @property
     def enter_files(self) -> tuple[str, ...]:
-        """Write '0' to each, in a child before its exec, to place it in the group."""
-        return tuple(f"{folder}/cgroup.procs" for folder in self.folders)
+        """Write '0' to each, in a child of one thread before its exec, to place it in the group.
+
+        `tasks` moves one thread, and the kernel moves the thread that asks without a grace period.
+        """
+        names = ["cgroup.procs" if folder == self.unified else "tasks" for folder in self.folders]
+        return tuple(f"{folder}/{name}" for folder, name in zip(self.folders, names, strict=True))
 
     @property
     def bounds_memory(self) -> bool:

@@ -26,6 +26,7 @@ from offswitch.guard.jail.cgroups import RunGroup, plan_group
 from offswitch.guard.jail.descriptors import JailFds
 from offswitch.guard.jail.host import Host
 from offswitch.guard.jail.limits import resource_limits
+from offswitch.guard.jail.program import entry_bytecode, entry_command
 from offswitch.guard.jail.reach import check_paths, interpreter_for
 from offswitch.guard.jail.seccomp import filter_program
 from offswitch.guard.jail.settings import JailPolicy, check_jail_policy
@@ -148,7 +149,10 @@ def plan_jail(
         argv=_argv(host, python, jailed),
         environment=mark,
         bubblewrap=bubblewrap_arguments(policy, python, sockets or {}) if jailed else (),
-        data=bubblewrap_data(seccomp) if jailed and seccomp else {},
+        data={
+            **(bubblewrap_data(seccomp) if jailed and seccomp else {}),
+            JailFds.PROGRAM: entry_bytecode(),
+        },
         uid=uid if uid != host.uid else None,
         group=group,
         entry=entry,
@@ -208,11 +212,7 @@ def _landlock(
 
 def _argv(host: Host, python: str, jailed: bool) -> tuple[str, ...]:
     folder = INSIDE if jailed else str(Path(inside.__path__[0]).parent)
-    program = (
-        f"import sys; sys.path.insert(0, {folder!r}); "
-        f"from inside.entry import main; main({JailFds.SETTINGS})"
-    )
-    entry = (python, "-I", "-S", "-c", program)
+    entry = entry_command(python, folder)
     if not jailed:
         return entry
     assert host.bubblewrap is not None

@@ -18,6 +18,8 @@ import time
 from typing import Any, NoReturn  # Any: values of a JSON object
 
 from . import wire
+from .birth import fork_into
+from .cgroup import is_version_2
 from .harden import die_with_parent, limit_core, set_dumpable, set_oom_score
 from .launch import LaunchOrder, order_from
 from .pidfd import kill_all, open_child
@@ -97,9 +99,10 @@ def _start(order: LaunchOrder) -> tuple[int, int, dict[str, Any]]:
     problem_in, problem_out = os.pipe()
     info_in, info_out = os.pipe()
     parent = os.getpid()
-    pid = os.fork()
+    pid, entered = _fork_in(order.cgroup_procs)
     if not pid:
-        _become(order, parent, problem_out, info_out)
+        left = [path for path in order.cgroup_procs if path not in entered]
+        _become(order, parent, problem_out, info_out, left)
     os.close(problem_out)
     os.close(info_out)
     pidfd = os.pidfd_open(pid)
@@ -113,6 +116,16 @@ def _start(order: LaunchOrder) -> tuple[int, int, dict[str, Any]]:
     finally:
         os.close(problem_in)
         os.close(info_in)
+
+
+def _fork_in(groups: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    """As `os.fork`, and the files of the groups that the child is in already."""
+    for path in groups:
+        folder = os.path.dirname(path)
+        pid = fork_into(folder) if is_version_2(folder) else None
+        if pid is not None:
+            return pid, (path,)
+    return os.fork(), ()
 
 
 def _started(order: LaunchOrder, pid: int, problem_in: int, info_in: int) -> dict[str, Any]:
@@ -155,11 +168,13 @@ def _read_all(fd: int, end: float) -> bytes:
     raise TimeoutError(f"the program did not start within {START_TIMEOUT_S} s")
 
 
-def _become(order: LaunchOrder, parent: int, problem_out: int, info_out: int) -> NoReturn:
+def _become(
+    order: LaunchOrder, parent: int, problem_out: int, info_out: int, groups: list[str]
+) -> NoReturn:
     try:
         os.setsid()
         limit_core()  # now: the jail's filter refuses to change it; whether it held, a probe tells
-        for path in order.cgroup_procs:
+        for path in groups:
             with open(path, "w", encoding="ascii") as file:
                 file.write("0")
         for name, limits in order.rlimits.items():

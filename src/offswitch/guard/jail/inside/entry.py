@@ -12,7 +12,7 @@ import marshal
 import posix as os
 from errno import ENOENT
 
-from . import battery, forwarder
+from . import battery
 from .kernel import (
     PR_SET_PDEATHSIG,
     SIGKILL,
@@ -107,6 +107,8 @@ def _wait_for_leave(settings: dict[str, Any]) -> None:
 
 def _forward(settings: dict[str, Any]) -> None:
     if settings["forward"]:
+        from . import forwarder  # most jails have no ways out
+
         forwarder.start(settings["forward"])
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "end_after",
     "load_filter",
     "prctl",
+    "reserve",
     "words",
 ]
 
@@ -63,6 +64,7 @@ class _Library:
 
 LIBC = _Library()
 _SYSCALL = _LongFunction(("syscall", LIBC))  # type: ignore[arg-type] # as above
+_MMAP = _LongFunction(("mmap", LIBC))  # type: ignore[arg-type] # as above
 
 _NUMBERS = {
     "x86_64": {"clock_settime": 227, "keyctl": 250, "seccomp": 317},
@@ -121,6 +123,20 @@ def default_action(number: int) -> None:
 def end_after(seconds: int) -> None:
     """The kernel ends this process then."""
     LIBC.alarm(seconds)
+
+
+_READ_AND_WRITE, _PRIVATE_AND_ANONYMOUS = 0x3, 0x22
+
+
+def reserve(size: int) -> None:
+    """Map `size` bytes of private memory, touch none and give them back.
+
+    Raises:
+        OSError: the kernel does not grant so many.
+    """
+    wanted = _Long(size)
+    place = checked(_MMAP(None, wanted, _READ_AND_WRITE, _PRIVATE_AND_ANONYMOUS, -1, _Long(0)))
+    checked(LIBC.munmap(_Long(place), wanted))
 
 
 def words(*values: int, size: int = 8) -> bytes:

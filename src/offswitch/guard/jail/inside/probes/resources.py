@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import posix as os
 import resource
 
+from ..kernel import reserve
 from ..outcome import allowed, blocked, not_applicable, refused
 
 __all__ = [
@@ -33,7 +33,7 @@ _PAGE = 4096
 def hoard_memory(bait: Bait) -> Outcome:
     """More private memory than the limit can be had (reserved, never touched)."""
     try:
-        mmap.mmap(-1, bait["memory"] + _PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+        reserve(bait["memory"] + _PAGE)
     except OSError as problem:
         return refused("hoard-memory", problem)
     return allowed("hoard-memory", f"{bait['memory'] + _PAGE} bytes mapped")
