@@ -1,20 +1,20 @@
 """How much slower ordinary work runs under guard, once it has started.
 
   compile   a C compiler on a generated file, or byte code of the standard library without one
-  test      60 unit tests with temporary files, in one process
+  test      120 unit tests with temporary files, in one process
   spawn     100 short programs one after another: the worst case, nothing but system calls
 
 Four workers: bare, bare once more, in the jail alone and in a whole guarded run (supervisor,
-watchdog, sensors, ledger), as the same user in the same kind of folder. They take turns of half a
-second, told through a pipe in the folder, so that a machine that grows busy slows all of them, and
-are started anew after every 12: one process may be faster than its twin for all its life. In the
-others' turns the guard's own processes are stopped: they cost only the guarded work, and what was
-due meanwhile is done before a turn counts. Every work times itself. Slowdown is the geometric mean
-of paired ratios on the clock, a tenth of them cut off at either end, with a 95 % interval by 2000
-bootstrap draws; beside it that of processor seconds. What `bare again` shows is no slowdown: so far
-off may the others be as well.
+watchdog, sensors, ledger), as the same user in the same kind of folder. They take turns of a third
+of a second, told through a pipe in the folder, so that a machine that grows busy slows all of them,
+and are started anew after every 24: one process may be faster than its twin for all its life. In
+the others' turns the guard's own processes are stopped: they cost only the guarded work, and what
+was due meanwhile is done before a turn counts. Every work times itself. Slowdown is the geometric
+mean of its ratios on the clock to both bare workers of its round, a tenth of them cut off at either
+end, with a 95 % interval by 2000 bootstrap draws; beside it that of processor seconds. `bare again`
+is one bare worker against the other, and so no slowdown: so far off may the others be as well.
 
-`python benchmarks/guard_slowdown.py [PAIRS] [--json]`; 10 minutes for 300. Exit code 1 where the
+`python benchmarks/guard_slowdown.py [PAIRS] [--json]`; 20 minutes for 900. Exit code 1 where the
 compile or the test work is slower by 3 % or more with its whole interval, 3 where the interval
 holds 3 % so that more pairs are needed.
 """
@@ -48,8 +48,8 @@ from offswitch.guard.jail.reach import interpreter_for
 from offswitch.guard.jail.settings import JailPolicy, Limits
 
 TARGET = 0.03
-LIFE, ROUNDS = 12, 2
-"""Turns of one set of workers, and how often each work is done in one."""
+LIFE = 24
+"""Turns of one set of workers."""
 LIMITS = Limits(memory=1024 * MIB, processes=100)
 POLICY = (
     "version: 1\njail: {workspace: WORK, limits: {memory: 1GiB, processes: 100}}\nrules: []\n"
@@ -66,16 +66,15 @@ C = "#include <stdio.h>\n" + "".join(
 
 def compile_():
     cc = shutil.which("cc")
-    for number in range(1):
-        if cc:
-            with open("a%d.c" % number, "w") as file:
-                file.write(C)
-            subprocess.run([cc, "-O1", "-c", "a%d.c" % number, "-o", "a.o"], check=True)
-        else:
-            for name in ("argparse", "typing", "inspect", "tarfile", "decimal"):
-                path = os.path.join(os.path.dirname(os.__file__), name + ".py")
-                if os.path.exists(path):
-                    py_compile.compile(path, cfile="a.pyc")
+    if cc:
+        with open("a.c", "w") as file:
+            file.write(C)
+        subprocess.run([cc, "-O1", "-c", "a.c", "-o", "a.o"], check=True)
+        return
+    for name in ("argparse", "typing", "inspect", "tarfile", "decimal"):
+        path = os.path.join(os.path.dirname(os.__file__), name + ".py")
+        if os.path.exists(path):
+            py_compile.compile(path, cfile="a.pyc")
 
 class Case(unittest.TestCase):
     def runTest(self):
@@ -87,7 +86,7 @@ class Case(unittest.TestCase):
                     self.assertEqual(len(json.load(file)["n"]), 300)
 
 def test():
-    for _ in range(60):
+    for _ in range(120):
         result = unittest.TestResult()
         Case().run(result)
         assert result.wasSuccessful()
@@ -119,11 +118,11 @@ class Worker:
         self.own = own
         """The guard's own processes, which run in its turns alone."""
 
-    def turn(self) -> list[dict[str, list[float]]]:
-        """Each work in its turn, some times; what was due while the guard stood still goes by."""
+    def turn(self) -> dict[str, list[float]]:
+        """Each work in its turn; what was due while the guard stood still goes by before."""
         self._moved(signal.SIGCONT)
         self._did("spawn")
-        took = [{work: self._did(work) for work in WORKS} for _ in range(ROUNDS)]
+        took = {work: self._did(work) for work in WORKS}
         self._moved(signal.SIGSTOP)
         return took
 
@@ -215,9 +214,9 @@ def below(root: int) -> list[int]:
     return found
 
 
-def ratio(pairs: Sequence[tuple[float, float]], seed: int = 1) -> tuple[float, float, float]:
-    """Slowdown as a share, and its 95 % interval."""
-    logs, draw = [math.log(one / other) for one, other in pairs], random.Random(seed)
+def ratio(logs: Sequence[float], seed: int = 1) -> tuple[float, float, float]:
+    """Slowdown as a share, and its 95 % interval, of the logarithms of ratios."""
+    draw = random.Random(seed)
     drawn = sorted(middle(draw.choices(logs, k=len(logs))) for _ in range(2000))
     low, high = drawn[49], drawn[1949]
     return math.expm1(middle(logs)), math.expm1(low), math.expm1(high)
@@ -248,28 +247,30 @@ def measured(pairs: int) -> list[Turns]:
             for worker in workers.values():  # the first turn reads what the others find in memory
                 worker.turn()
             for number in range(LIFE):
-                found += taken(workers, number)
+                found.append(taken(workers, number))
     return found
 
 
-def taken(workers: dict[str, Worker], number: int) -> list[Turns]:
+def taken(workers: dict[str, Worker], number: int) -> Turns:
     """A turn of each; their order turns, so that nobody always follows the same other."""
     order = [*workers][number % len(workers) :] + [*workers][: number % len(workers)]
     took = {name: workers[name].turn() for name in order}
-    return [
-        {(work, name): took[name][at][work] for work in WORKS for name in order}
-        for at in range(ROUNDS)
-    ]
+    return {(work, name): took[name][work] for work in WORKS for name in order}
+
+
+def logs_of(one: Turns, work: str, kind: str, at: int) -> float:
+    """The logarithm of one round's ratio to bare."""
+    bares = [math.log(one[work, name][at]) for name in ("bare", "bare again")]
+    if kind == "bare again":
+        return bares[1] - bares[0]
+    return math.log(one[work, kind][at]) - statistics.mean(bares)
 
 
 def rows_of(found: list[Turns]) -> list[dict[str, Any]]:
     rows = []
     for kind in ("bare again", "jail", "guard run"):
         for work in WORKS:
-            clock, cpu = (
-                ratio([(one[work, kind][at], one[work, "bare"][at]) for one in found])
-                for at in (0, 1)
-            )
+            clock, cpu = (ratio([logs_of(one, work, kind, at) for one in found]) for at in (0, 1))
             rows.append({
                 "kind": kind, "work": work, "pairs": len(found), "slowdown": clock[0],
                 "low": clock[1], "high": clock[2], "cpu": cpu[0], "cpu_low": cpu[1],
@@ -290,7 +291,7 @@ def verdict(row: dict[str, Any]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pairs", type=int, nargs="?", default=300)
+    parser.add_argument("pairs", type=int, nargs="?", default=900)
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     load = os.getloadavg()[0]

@@ -4,6 +4,7 @@ settings    what a policy may say about the jail
 host        what this machine offers, found by trying
 tier        how much can be promised here, and what cannot
 plan        every argument, descriptor and limit of one start
+program     how the entry program is started
 seccomp     the system calls that are refused
 limits      the policy's limits as the kernel's
 cgroups     a control group per run

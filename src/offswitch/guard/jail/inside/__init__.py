@@ -4,6 +4,7 @@ This folder alone is mounted in the jail and started by `python -I -S`. It impor
 re, enum, socket, ctypes, os nor typing but, where it has to, the C modules below them: together
 they would double the time a launch takes.
 
+    preloaded    these modules from bytecode in memory, where the Python is the supervisor's
     entry        apply Landlock and the limits, close descriptors, try the probes, become the agent
     landlock     the kernel's file, TCP and signal rules
     limits       resource limits of a process
