@@ -76,6 +76,10 @@ FOUND = {
         "policy file",
         b"\1version: 1\nrules: []\nresources: {t: {need: 1%s, soft: 2}}" % (b"0" * 400),
     ),
+    "a path with a NUL": (
+        "policy file",
+        b'\1version: 1\nrules: []\njail: {workspace: "\\0"}\nledger: {anchor: ../heads}',
+    ),
     "an end of a message that is no object": (
         "event stream", b'\2\0data: {"type": "message_delta", "delta": 5}\n\n',
     ),

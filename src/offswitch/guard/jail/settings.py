@@ -162,6 +162,6 @@ def _is_there(path: str) -> bool:
     """Whether this user can look at it; with a slash at its end, whether it is a folder too."""
     try:
         os.stat(path)  # noqa: PTH116 - a Path forgets the slash at its end
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL
         return False
     return True

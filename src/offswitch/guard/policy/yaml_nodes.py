@@ -101,7 +101,13 @@ def _tree(node: yaml.Node, where: str, problems: Problems) -> Node:
     if isinstance(node, yaml.SequenceNode):
         items = [_tree(one, f"{where}[{i}]", problems) for i, one in enumerate(node.value)]
         return Node(items, line, where)
-    return Node(_scalar(node, where, problems), line, where)
+    value = _scalar(node, where, problems)
+    if isinstance(value, str) and "\0" in value:
+        problems.append(
+            f"line {line}: {where}: got {value!r}, expected no NUL: no path and no argument has one"
+        )
+        value = value.replace("\0", "\ufffd")  # so that nothing else finds fault with it
+    return Node(value, line, where)
 
 
 def _entries(node: yaml.MappingNode, where: str, problems: Problems) -> Mapping[str, Node]:
