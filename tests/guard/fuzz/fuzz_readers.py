@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any  # plain JSON values
 
 __all__ = ["Found", "chat_calls", "chat_stream", "message_calls", "message_stream", "readings",
@@ -140,15 +140,16 @@ def _written(name: str, text: Any) -> Iterator[Found]:
 
 
 def _events(stream: bytes) -> Iterator[list[Any]]:
-    """The events' JSON, once as the standard cuts lines and once as `str.splitlines` does."""
+    """The events' JSON, as the standard cuts lines, as `str.splitlines` does, as one reads who
+    strips each line, and as one who takes each line of data for itself."""
     text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
-    cuts: list[Callable[[], list[str]]] = [
-        lambda: text.replace("\r\n", "\n").replace("\r", "\n").split("\n"),
-        text.splitlines,
-    ]
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    stripped = [line.strip() for line in text.splitlines()]
+    texts = [[*_datas(cut)] for cut in (lines, text.splitlines(), stripped)]
+    texts.append([line[5:] for line in stripped if line.startswith("data:")])
     before: list[Any] | None = None
-    for cut in cuts:
-        found = [value for data in _datas(cut()) for value in readings(data)]
+    for one in texts:
+        found = [value for data in one for value in readings(data)]
         if found != before:
             yield found
         before = found

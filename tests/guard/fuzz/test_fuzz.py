@@ -76,6 +76,16 @@ FOUND = {
         "policy file",
         b"\1version: 1\nrules: []\nresources: {t: {need: 1%s, soft: 2}}" % (b"0" * 400),
     ),
+    "a line that some readers end elsewhere": (
+        "event stream",
+        b'\0\0data: {"choices": []}\n\x0bdata: {"choices": [{"delta": {"tool_calls": [{"function": '
+        b'{"name": "shell", "arguments": "{}"}}]}}]}\n\n',
+    ),
+    "a line of data that is a call by itself": (
+        "event stream",
+        b'\0\0data: {"x":\ndata: {"choices": [{"delta": {"tool_calls": [{"function": '
+        b'{"name": "shell", "arguments": "{}"}}]}}]}\ndata: }\n\n',
+    ),
     "a path with a NUL": (
         "policy file",
         b'\1version: 1\nrules: []\njail: {workspace: "\\0"}\nledger: {anchor: ../heads}',

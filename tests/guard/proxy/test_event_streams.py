@@ -27,8 +27,19 @@ RAW = (
     b"id: 1\r\ndata: a\r\ndata:b\r\n\r\n",
     b"data: c\n\r\n",
     b"data: d\r\n\n",
+    b"id: 5\ndata: \n\n",
 )
-DATA = (b"x" * 50, b"a", b"", b" two \nspaces", b"a\nb", b"c", b"d")
+GOES_ON = (
+    RAW[0],
+    b"data: a\n\n",
+    RAW[2],
+    b"data:  two  spaces\n\n",
+    b"id: 1\ndata: a b\n\n",
+    b"data: c\n\n",
+    b"data: d\n\n",
+    b"id: 5\ndata: \n\n",
+)
+DATA = (b"x" * 50, b"a", b"", b" two  spaces", b"a b", b"c", b"d", b"")
 
 
 @settings(max_examples=60, deadline=None)
@@ -38,7 +49,7 @@ def test_events_are_the_same_however_a_stream_is_cut(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(whole)]
     for begin, end in itertools.pairwise(places):
         found += events.feed(whole[begin:end])
-    assert found == [Event(*one) for one in zip(RAW, DATA, strict=True)]
+    assert found == [Event(*one) for one in zip(GOES_ON, DATA, strict=True)]
     assert events.rest == b""
 
 
@@ -54,6 +65,31 @@ def test_events_are_the_same_byte_by_byte() -> None:
 def test_an_event_that_some_readers_see_otherwise_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"lone CR|byte order mark"):
         [*Events().feed(raw)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"{end}data: evil" for end in "\v\f\x1c\x1d\x1e\x85\u2028\u2029"]
+    + [
+        ": x\u2028data: evil",
+        "event: x\x0bdata: evil",
+        " data: evil",
+        "\tdata: evil",
+        "data : evil",
+    ]
+    + ["\ufeffdata: evil", "\0data: evil", "DATA: evil", "ignored: x", "ignored"],
+)
+def test_a_line_that_only_some_readers_take_for_data_does_not_go_on(line: str) -> None:
+    around = [f"data: a\n{line}\nid: 7\n\n".encode(), f": c\n{line}\n\n".encode()]
+    found = [one for raw in around for one in Events().feed(raw)]
+    assert found == [Event(b"id: 7\ndata: a\n\n", b"a"), Event(b": c\n\n", b"")]
+
+
+def test_data_in_several_lines_goes_on_in_one() -> None:
+    """Some readers take each line for itself, and would find a call in the middle one."""
+    raw = b'data: {"x":\ndata: {"choices": []}\ndata: }\n\n'
+    joined = b'{"x": {"choices": []} }'
+    assert [*Events().feed(raw)] == [Event(b"data: " + joined + b"\n\n", joined)]
 
 
 def test_an_event_has_at_most_so_many_bytes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import select
@@ -279,6 +280,33 @@ def test_a_tool_server_that_fails_is_told_of_and_one_that_ends_is_not(
             writer.close()
         told = [(one["what"], one["fields"]["why"]) for one in supervisor.reports]
         assert told == ([("MCP server failed", why)] if why else [])
+
+    run(scenario())
+
+
+DEAF = """
+import os, time
+os.close(0)
+print('{"jsonrpc": "2.0", "method": "notifications/message"}', flush=True)
+time.sleep(0.1)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_why_a_tool_server_ended_is_told_though_it_read_no_more_before(tmp_path: Path) -> None:
+    stdio, supervisor = piped(DEAF)
+
+    async def scenario() -> None:
+        async with await asyncio.start_unix_server(stdio.serve, str(tmp_path / "s")):
+            reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+            assert b"notifications" in await reader.readline()
+            while True:  # the first write after the end of a reader may still go through
+                writer.write(frame(PING) + b"\n")
+                with contextlib.suppress(TimeoutError):
+                    assert await asyncio.wait_for(reader.read(), 0.005) == b""
+                    break
+            writer.close()
+        assert [one["fields"]["why"] for one in supervisor.reports] == ["signal 9 ended it"]
 
     run(scenario())
 

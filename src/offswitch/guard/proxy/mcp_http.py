@@ -161,7 +161,7 @@ async def _checked(event: Event, frames: Frames) -> bytes | None:
     if frame is None or frame == event.data:
         return event.raw if frame is not None else None
     kept = [line for line in event.raw.split(b"\n") if line.startswith((b"id:", b"event:"))]
-    return b"".join(line.rstrip(b"\r") + b"\n" for line in kept) + event_bytes(frame)
+    return b"".join(line + b"\n" for line in kept) + event_bytes(frame)
 
 
 def _both(content: bytes, back: bytes | None) -> bytes:

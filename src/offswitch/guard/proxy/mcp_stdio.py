@@ -84,10 +84,21 @@ async def _from_agent(
 ) -> None:
     async for line in _lines(reader, "the agent"):
         passed = await frames.from_agent(line)
-        for target, frame in ((server, passed.on), (writer, passed.back)):
-            if frame is not None:
-                target.write(frame + b"\n")
-                await target.drain()
+        if passed.on is not None:
+            await _written(server, passed.on)
+        if passed.back is not None:
+            writer.write(passed.back + b"\n")
+            await writer.drain()
+
+
+async def _written(server: asyncio.StreamWriter, frame: bytes) -> None:
+    try:
+        server.write(frame + b"\n")
+        await server.drain()
+    except ConnectionError:
+        # That it reads no more is seen first; why, whoever reads from it knows, where it has ended.
+        await asyncio.sleep(2 * ENDING_S)
+        raise
 
 
 async def _from_server(

@@ -1,7 +1,10 @@
-"""A stream of server-sent events, cut into its events; every byte is in exactly one of them.
+"""A stream of server-sent events, cut into its events, each in the one form all readers read alike.
 
-Source: the WHATWG HTML standard, section 9.2. Lines end in LF or CR LF here: a lone CR, which the
-standard also allows and some readers do not see, is refused.
+Source: the WHATWG HTML standard, section 9.2. Readers differ from it: some end a line where
+`str.splitlines` does, some strip a line before they look for `data:`, some take each line of data
+for itself. So lines that the standard ignores do not go on, data goes on in one line, and what
+stands beside it is plain ASCII. Lines end in LF or CR LF: a lone CR, which the standard also allows
+and some readers do not see, is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ __all__ = ["MOST_BYTES", "Event", "Events", "event_bytes"]
 
 MOST_BYTES = 8 * 2**20
 """Longest event, bytes."""
+_USUAL = re.compile(rb"(?:event: [!-~]+\n)?data: ([^\r\n]*)\n\n")
+_BESIDE = re.compile(rb"(?:event|id|retry)?:[\t -~]*")
+"""A comment, or a field other than data."""
 _BLANK = re.compile(rb"\r?\n\r?\n")
 _MARK = "\ufeff".encode()
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -23,9 +29,10 @@ class Event(NamedTuple):
     """One event as it came."""
 
     raw: bytes
-    """All its bytes, the blank line included."""
+    """What goes on, the blank line included; empty where nothing does."""
     data: bytes
-    """Its data lines, joined; empty for a comment."""
+    """Its data lines, joined by a space, which is a line break's equal in JSON; empty for a
+    comment."""
 
 
 @final
@@ -63,10 +70,14 @@ def event_bytes(data: bytes, name: str = "") -> bytes:
 
 
 def _event(raw: bytes) -> Event:
+    if usual := _USUAL.fullmatch(raw):
+        return Event(raw, usual[1])
     if b"\r" in raw and _LONE_CR.search(raw):
         raise ValueError("a line that ends in a lone CR")
     if raw.startswith(_MARK):
         raise ValueError("a byte order mark, without which some readers see data behind it")
     lines = raw.replace(b"\r\n", b"\n").split(b"\n")
-    data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
-    return Event(raw, b"\n".join(data))
+    found = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
+    data = b" ".join(found)
+    kept = [line for line in lines if _BESIDE.fullmatch(line)] + [b"data: " + data] * bool(found)
+    return Event(b"\n".join([*kept, b"\n"]) if kept else b"", data)
