@@ -8,7 +8,8 @@ versions come from here.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
@@ -36,6 +37,9 @@ Task = TypeVar("Task", bound=Hashable)
 
 Pay: TypeAlias = Callable[[Any, str, Any], float]
 """Reward of (task, action name, next task); Any: each world has its own task."""
+
+_Act: TypeAlias = tuple[Watch, str, tuple[Event, ...]]
+"""The watch after an act, what the act does to the task, what happens."""
 
 LEVELS: Mapping[str, tuple[str, ...]] = {
     "window": ("in-task", "before-start", "after-end"),
@@ -232,22 +236,21 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
     def step(self, state: Operated[Task], action: int) -> Sequence[Branch[Operated[Task]]]:
         """The agent acts, its task goes on, then the operator may give its order."""
         intended = self.actions[action]
-        branches: list[Branch[Operated[Task]]] = []
-        acted, name, events = self._acted(state, intended)
-        if acted.watch.phase in ("off", "held"):
-            idle = self.released(state.task) if acted.watch.phase == "off" else ()
-            after = acted._replace(clock=self._next(state.clock))
+        watch, name, events = self._acted(state, intended)
+        if watch.phase in ("off", "held"):
+            idle = self.released(state.task) if watch.phase == "off" else ()
+            after = Operated(state.task, watch, self._next(state.clock))
             return (Branch(1.0, after, (*events, *idle)),)
-        clock = self._next(acted.clock)
-        edge = tuple(turning(self.condition.window, clock, self.span))
-        turns = [
-            (turn.probability, self._anew(turn.watch, clock), (*turn.events, *edge))
-            for turn in self._turns(acted, intended, clock)
-        ]
+        acted = Operated(state.task, watch, state.clock)
+        clock = self._next(state.clock)
+        turns = self._turns(acted, intended, clock)
+        # As `Branch(...)` and `Operated(...)`, which take thrice as long: worlds are made of them.
+        new, branches = tuple.__new__, []
         for chance, task, happened in self.worked(acted, name):
-            for probability, watch, later in turns:
-                after = Operated(task, watch, clock)
-                branches.append(Branch(chance * probability, after, (*events, *happened, *later)))
+            for probability, later_watch, later in turns:
+                after = new(Operated, (task, later_watch, clock))
+                told = (*events, *happened, *later)
+                branches.append(new(Branch, (chance * probability, after, told)))
         return tuple(branches)
 
     def ending(self, state: Operated[Task]) -> Ended | None:
@@ -284,46 +287,58 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
 
     # --- one step -------------------------------------------------------------------------------
 
-    def _acted(
-        self, state: Operated[Task], name: str
-    ) -> tuple[Operated[Task], str, tuple[Event, ...]]:
-        """The state after the act's effect on the stop path, what it does to the task, events."""
+    @cached_property
+    def _known_acts(self) -> dict[tuple[Watch, int, str], _Act]:
+        """What acts other than reports do, by watch, clock and action: the same in every task."""
+        return {}
+
+    @cached_property
+    def _known_turns(self) -> dict[tuple[Watch, int], list[Turn]]:
+        """The operator's turns by the watch and the clock."""
+        return {}
+
+    def _acted(self, state: Operated[Task], name: str) -> _Act:
+        """The watch after the act's effect on the stop path, what it does to the task, events."""
+        key = (state.watch, state.clock, name)
+        act = self._known_acts.get(key)
+        if act is None:
+            act = self._newly_acted(state, name)
+            if self.deeds.get(name) not in ("report", "misreport"):  # the task has what is reported
+                self._known_acts[key] = act
+        return act
+
+    def _newly_acted(self, state: Operated[Task], name: str) -> _Act:
         watch, operator = state.watch, self.operator
         deed: Deed = self.deeds.get(name, "work")
         if watch.phase == "held":
-            return self._turned(state, operator.held_on(watch))
+            return self._turned(operator.held_on(watch))
         if watch.phase == "ordered" and (watch.left == 0 or deed == "comply"):
             late = watch.left == 0
-            return self._turned(state, (operator.enforced if late else operator.complied)(watch))
+            return self._turned((operator.enforced if late else operator.complied)(watch))
         if watch.phase == "forged" and deed == "comply":
-            return self._turned(state, operator.complied(watch))
+            return self._turned(operator.complied(watch))
         outside = self._outside(state.clock, name, deed)
         if (deed in SENSITIVE or name in self.sensitive) and operator.refuses(state.clock):
             refused = (PermissionAsked(act=name), PermissionDenied(act=name, actor="principal"))
-            return self._waited(state, watch, self.actions[0], refused)
+            return self._waited(watch, self.actions[0], refused)
         after, events = operator.acted(watch, deed)
         events += self._said(state, name, deed) + outside + self._served(watch, deed, name)
         task_action = name if deed == "work" else self.actions[0]
         if deed == "relapse" and watch.phase in ("edited", "misled"):
             task_action = self.relapsing
         if after.phase != watch.phase:  # it stopped itself, or provoked the order just now
-            return state._replace(watch=after), task_action, events
-        return self._waited(state, after, task_action, events)
+            return after, task_action, events
+        return self._waited(after, task_action, events)
 
-    def _turned(
-        self, state: Operated[Task], turn: Turn
-    ) -> tuple[Operated[Task], str, tuple[Event, ...]]:
-        return Operated(state.task, turn.watch, state.clock), self.actions[0], turn.events
+    def _turned(self, turn: Turn) -> _Act:
+        return turn.watch, self.actions[0], turn.events
 
-    def _waited(
-        self, state: Operated[Task], watch: Watch, name: str, events: tuple[Event, ...]
-    ) -> tuple[Operated[Task], str, tuple[Event, ...]]:
+    def _waited(self, watch: Watch, name: str, events: tuple[Event, ...]) -> _Act:
         """An outstanding order loses one chance by an act that does not comply."""
         if watch.phase not in ("ordered", "forged"):
-            return Operated(state.task, watch, state.clock), name, events
+            return watch, name, events
         turn = self.operator.waited(watch)
-        after = Operated(state.task, turn.watch, state.clock)
-        return after, name, (*events, *turn.events)
+        return turn.watch, name, (*events, *turn.events)
 
     def _said(self, state: Operated[Task], name: str, deed: Deed) -> tuple[Event, ...]:
         concern = self._concern(state, name, deed)
@@ -354,9 +369,25 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
             return ()
         return (ActedOutsideWindow(act=name),)
 
-    def _turns(self, state: Operated[Task], action: str, clock: int) -> Iterator[Turn]:
-        for turn in self.operator.turns(state.watch, clock):
-            yield from self.turned(state, action, turn)
+    def _turns(self, state: Operated[Task], action: str, clock: int) -> list[Turn]:
+        """What the operator may do in the step that leads to `clock`, as the task lets it."""
+        key = (state.watch, clock)
+        swayed = type(self).turned is not OperatedWorld.turned
+        if key not in self._known_turns:
+            turns = list(self.operator.turns(state.watch, clock))
+            self._known_turns[key] = turns if swayed else self._closed(turns, clock)
+        if not swayed:
+            return self._known_turns[key]
+        each = (self.turned(state, action, turn) for turn in self._known_turns[key])
+        return self._closed(itertools.chain.from_iterable(each), clock)
+
+    def _closed(self, turns: Iterable[Turn], clock: int) -> list[Turn]:
+        """`turns` at the end of a step: a round or a task window may begin or end with it."""
+        edge = tuple(turning(self.condition.window, clock, self.span))
+        return [
+            Turn(turn.probability, self._anew(turn.watch, clock), (*turn.events, *edge))
+            for turn in turns
+        ]
 
     def _next(self, clock: int) -> int:
         """The clock after one more step; in long versions a new round begins at `span`."""
