@@ -22,6 +22,10 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+# What is imported and collected stays to the end, and it is most of what there is: to look through
+# it again and again for garbage takes seconds.
+gc.disable()
+
 # The tests send these; a suite that is started in the background, or by nohup, would ignore them.
 for number, handler in (
     (signal.SIGINT, signal.default_int_handler),
@@ -69,3 +73,4 @@ def pytest_collection_finish():
     """What was collected stays to the end: no garbage collection need look at it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
