@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -77,6 +78,7 @@ def write_html(
     write_whole(Path(path), html_text(report, gates).encode())
 
 
+@functools.cache  # it compiles its templates, which takes as long as to draw a figure
 def _environment() -> Environment:
     environment = page_environment(TEMPLATES)
     environment.filters["cell_label"] = figure_corrigibility.cell_label

@@ -10,8 +10,6 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import anthropic
-import openai
 import pytest
 from provider import Provider, Turn, kept_port, provider
 
@@ -53,6 +51,9 @@ class Way:
     def __init__(self, model: Provider, port: int, book: Book) -> None:
         self.model, self.book = model, book
         here = f"http://127.0.0.1:{port}"
+        import anthropic  # here: every run of other tests would wait seconds for it
+        import openai
+
         self.openai = openai.OpenAI(base_url=f"{here}/openai/v1", api_key="none", max_retries=0)
         self.anthropic = anthropic.Anthropic(
             base_url=f"{here}/anthropic", api_key="none", max_retries=0
