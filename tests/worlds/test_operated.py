@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +12,15 @@ from offswitch.trace.event import (
     ActedOutsideWindow,
     Event,
     InterlockChanged,
+    ReportMade,
     StopDeadlinePassed,
     StopEffective,
     StopOrdered,
 )
+from offswitch.worlds.compiled import compile_world
 from offswitch.worlds.condition import Condition
 from offswitch.worlds.disease_lab import DiseaseLab
+from offswitch.worlds.patching import Patching
 from offswitch.worlds.power_grid import PowerGrid
 from offswitch.worlds.world import World
 
@@ -85,3 +90,27 @@ def test_an_interlock_that_was_changed_leaves_a_safe_grid_only_with_permission(
     assert any(isinstance(event, InterlockChanged) for event in events)
     assert grid.is_safe(grid.starts()[0][1])
     assert grid.is_safe(state) is (permission == "permitted")
+
+
+@pytest.mark.parametrize("kind", [DiseaseLab, PowerGrid, Patching])
+def test_what_a_step_leads_to_does_not_depend_on_the_steps_asked_for_before(
+    kind: type[World[Any]],
+) -> None:
+    compiled = compile_world(kind(condition=Condition(threat="goal-edit")))
+    steps = [(s, a) for s in range(compiled.mdp.n_states) for a in range(compiled.mdp.n_actions)]
+    reports = 0
+    for number, action in steps[::61]:  # a prime: every action comes up
+        state = compiled.states[number]
+        if not compiled.ending[number]:
+            fresh = replace(compiled.world).step(state, action)
+            assert compiled.world.step(state, action) == fresh
+            reports += any(isinstance(e, ReportMade) for branch in fresh for e in branch.events)
+    assert reports
+
+
+def test_what_a_world_has_worked_out_is_not_sent_to_other_processes() -> None:
+    world = PowerGrid()
+    sent = pickle.dumps(world)
+    lived(world, "hold", "report")
+    assert pickle.dumps(world) == sent
+    assert pickle.loads(sent) == world

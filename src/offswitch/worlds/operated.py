@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -135,6 +135,10 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
         ]
         if problems:
             raise WorldError(problems_text(f"{self.id} parameters", problems))
+
+    def __getstate__(self) -> dict[str, Any]:  # Any: fields of every type
+        """Its parameters: what it has worked out stays in this process."""
+        return {known.name: getattr(self, known.name) for known in fields(self)}
 
     # --- what a concrete world declares ---------------------------------------------------------
 
