@@ -19,7 +19,7 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test compiled
-	$(BIN)/pytest -q --doctest-modules src/offswitch
+	$(BIN)/pytest -n 2 --dist worksteal -q --doctest-modules src/offswitch
 	$(BIN)/pytest -n 2 --dist worksteal -q
 
 bench: $(VENV)/.bench compiled ## Speed beside what a user would pick instead, and the tables of the spec
