@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from typing import Any
 
 import aiohttp
@@ -77,12 +78,18 @@ def test_an_event_that_some_readers_see_otherwise_is_refused(raw: bytes) -> None
         "\tdata: evil",
         "data : evil",
     ]
-    + ["\ufeffdata: evil", "\0data: evil", "DATA: evil", "ignored: x", "ignored"],
+    + ["\ufeffdata: evil", "\0data: evil", "DATA: evil", "ignored: x", "ignored"]
+    + [": {}", "id: data: {}", "event:{}", "retry: {}"],
 )
 def test_a_line_that_only_some_readers_take_for_data_does_not_go_on(line: str) -> None:
     around = [f"data: a\n{line}\nid: 7\n\n".encode(), f": c\n{line}\n\n".encode()]
     found = [one for raw in around for one in Events().feed(raw)]
     assert found == [Event(b"id: 7\ndata: a\n\n", b"a"), Event(b": c\n\n", b"")]
+
+
+def test_a_name_without_data_does_not_go_on() -> None:
+    """Some readers would keep it for the next event's data."""
+    assert [*Events().feed(b"event: a\nid: 1\n\n")] == [Event(b"id: 1\n\n", b"")]
 
 
 def test_data_in_several_lines_goes_on_in_one() -> None:
@@ -163,6 +170,29 @@ def test_what_came_before_a_call_does_not_wait_for_an_operator_and_nobody_is_ask
                 asked.set()
                 assert b"was refused and not run" in await answer.content.read()
             assert len(w.model.asked) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "given", ["; charset=utf-7", ';a=b;Charset="utf-7"', "; charset*=x''utf-7"]
+)
+def test_an_answer_is_read_in_the_charset_that_it_was_judged_in(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In UTF-7 `+ACI-` is a quote, with which a text's end and a call may follow."""
+    said = json.dumps({"choices": [{"message": {"content": "+ACI-"}}]}).encode()
+    headers = {"Content-Type": "application/json" + given}
+
+    async def play(request: web.Request, asked: Any) -> web.Response:
+        return web.Response(body=said, headers=headers)
+
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            w.model.plays.append(play)
+            async with w.client.post(CHAT, json=CALL) as answer:
+                assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+                assert await answer.json() == json.loads(said)
 
     run(scenario())
 

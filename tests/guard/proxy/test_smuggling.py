@@ -48,7 +48,21 @@ def delta(fields: dict) -> dict:  # type: ignore[type-arg]
     return found
 
 
+PING = {"type": "ping", "content_block": shapes_of.message(None, BAD)["content"][0]}
+FREE = {"type": "response.in_progress", "item": BAD_ITEM}
 STREAMS = {
+    "a block under an event's name": (
+        MESSAGES, [shapes_of.event(PING, "content_block_start")],
+    ),
+    "a block under the last event's name": (
+        MESSAGES, [*messages("x", lambda f: None)[:2], shapes_of.event(PING)],
+    ),
+    "an item under an event's name": (
+        RESPONSES, [shapes_of.event(FREE, "response.output_item.done")],
+    ),
+    "an item under one of two names": (
+        RESPONSES, [b"event: response.output_item.done\n" + shapes_of.event(FREE, FREE["type"])],
+    ),
     "calls that are no list": (
         CHAT, chat("read_file", lambda f: delta(f).update(tool_calls=BAD_CALL)),
     ),

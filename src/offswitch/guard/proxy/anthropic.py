@@ -24,7 +24,7 @@ from offswitch.guard.proxy.shapes import (
     object_list,
     text_parts,
 )
-from offswitch.guard.proxy.sse import Event, event_bytes
+from offswitch.guard.proxy.sse import Event, event_bytes, is_named
 from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, fast_object
 
 __all__ = ["MESSAGES", "Messages"]
@@ -166,7 +166,7 @@ class _Blocks:
     """`Reader` of one streamed message."""
 
     def __init__(self) -> None:
-        self.open = self.ended = False
+        self.open = self.ended = self._has_names = False
         self._message: Body = {}
         self._blocks: list[Body] = []
         self._growing: dict[str, str] | None = None
@@ -180,6 +180,7 @@ class _Blocks:
             fields = fast_object(event.data)
         except AmbiguousError as problem:
             raise MalformedError(f"an event that {problem}") from problem
+        self._has_names = is_named(event, str(fields.get("type")), self._has_names)
         match fields.get("type"):
             case "message_start":
                 self._start(fields.get("message"))

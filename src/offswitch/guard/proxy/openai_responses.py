@@ -25,7 +25,7 @@ from offswitch.guard.proxy.shapes import (
     object_list,
     text_parts,
 )
-from offswitch.guard.proxy.sse import Event, event_bytes
+from offswitch.guard.proxy.sse import Event, event_bytes, is_named
 from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, fast_object
 
 __all__ = ["RESPONSES", "Responses"]
@@ -189,7 +189,7 @@ class _Items:
     """`Reader` of one streamed response."""
 
     def __init__(self) -> None:
-        self.open = self.ended = False
+        self.open = self.ended = self._has_names = False
         self._response: Body = {}
         self._end = _ENDS[0]
         self._items: list[Body] = []
@@ -206,6 +206,7 @@ class _Items:
         except AmbiguousError as problem:
             raise MalformedError(f"an event that {problem}") from problem
         kind, number = str(fields.get("type")), fields.get("sequence_number")
+        self._has_names = is_named(event, kind, self._has_names)
         self._seen = number if isinstance(number, int) else self._seen + 1
         if self.ended:
             raise MalformedError("an event after the response has ended")

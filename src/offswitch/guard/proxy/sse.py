@@ -3,8 +3,9 @@
 Source: the WHATWG HTML standard, section 9.2. Readers differ from it: some end a line where
 `str.splitlines` does, some strip a line before they look for `data:`, some take each line of data
 for itself. So lines that the standard ignores do not go on, data goes on in one line, and what
-stands beside it is plain ASCII. Lines end in LF or CR LF: a lone CR, which the standard also allows
-and some readers do not see, is refused.
+stands beside it is plain ASCII without braces, because some look for `data:` anywhere in a line or
+cut off each line's beginning, whatever it is. Lines end in LF or CR LF: a lone CR, which the
+standard also allows and some readers do not see, is refused.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, final
 
-__all__ = ["MOST_BYTES", "Event", "Events", "event_bytes"]
+__all__ = ["MOST_BYTES", "Event", "Events", "event_bytes", "is_named"]
 
 MOST_BYTES = 8 * 2**20
 """Longest event, bytes."""
-_USUAL = re.compile(rb"(?:event: [!-~]+\n)?data: ([^\r\n]*)\n\n")
-_BESIDE = re.compile(rb"(?:event|id|retry)?:[\t -~]*")
-"""A comment, or a field other than data."""
+_USUAL = re.compile(rb"(?:event: [!-z|~]+\n)?data: ([^\r\n]*)\n\n")
+_BESIDE = re.compile(rb"(?:event|id|retry)?:[\t -z|~]*")
+"""A comment, or a field other than data, without braces: no reader finds a JSON object in it."""
 _BLANK = re.compile(rb"\r?\n\r?\n")
 _MARK = "\ufeff".encode()
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -69,6 +70,19 @@ def event_bytes(data: bytes, name: str = "") -> bytes:
     return (b"event: %s\n" % name.encode() if name else b"") + b"data: %s\n\n" % data
 
 
+def is_named(event: Event, kind: str, before: bool) -> bool:
+    """Whether the event has a name, which must be `kind`: readers go by the one or the other.
+
+    Raises:
+        ValueError: it has another name, or none where one `before` it had: some keep that.
+    """
+    head = event.raw.partition(b"\ndata: ")[0].split(b"\n")
+    names = {line[6:].strip() for line in head if line.startswith(b"event:")}
+    if names - {kind.encode()} or (before and not names):
+        raise ValueError(f"an event {kind!r:.40} named {names or 'not at all'}")
+    return bool(names)
+
+
 def _event(raw: bytes) -> Event:
     if usual := _USUAL.fullmatch(raw):
         return Event(raw, usual[1])
@@ -80,4 +94,6 @@ def _event(raw: bytes) -> Event:
     found = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
     data = b" ".join(found)
     kept = [line for line in lines if _BESIDE.fullmatch(line)] + [b"data: " + data] * bool(found)
+    if not found:  # some readers would keep the name for the next event's data
+        kept = [line for line in kept if not line.startswith(b"event:")]
     return Event(b"\n".join([*kept, b"\n"]) if kept else b"", data)

@@ -87,11 +87,14 @@ def asked_headers(headers: Mapping[str, str], key: Mapping[str, str]) -> CIMulti
 
 
 def answer_headers(headers: Mapping[str, str], key: str) -> CIMultiDict[str]:
-    """The provider's headers without those of the connection, and without the key."""
+    """The provider's headers without those of the connection and the key, its text in UTF-8."""
     made: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
+        shown = value.replace(key, "[key]") if key else value
+        if name.lower() == "content-type" and ";" in shown:
+            shown = shown.partition(";")[0] + "; charset=utf-8"  # in which it is judged
         if name.lower() not in _ANSWERED:
-            made.add(name, value.replace(key, "[key]") if key else value)
+            made.add(name, shown)
     return made
 
 
