@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any  # plain JSON values
 
@@ -141,12 +142,16 @@ def _written(name: str, text: Any) -> Iterator[Found]:
 
 def _events(stream: bytes) -> Iterator[list[Any]]:
     """The events' JSON, as the standard cuts lines, as `str.splitlines` does, as one reads who
-    strips each line, and as one who takes each line of data for itself."""
+    strips each line, who takes each line of data for itself, who looks for a colon or `data:`
+    anywhere, and who cuts off each line's beginning, whatever it is."""
     text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     stripped = [line.strip() for line in text.splitlines()]
     texts = [[*_datas(cut)] for cut in (lines, text.splitlines(), stripped)]
     texts.append([line[5:] for line in stripped if line.startswith("data:")])
+    texts.append([line.partition(":")[2] for line in stripped] + text.split("data:"))
+    begun = re.compile("[dat: ]*")
+    texts.append([line[6:] for line in stripped] + [begun.sub("", line, 1) for line in stripped])
     before: list[Any] | None = None
     for one in texts:
         found = [value for data in one for value in readings(data)]

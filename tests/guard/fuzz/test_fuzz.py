@@ -86,6 +86,16 @@ FOUND = {
         b'\0\0data: {"x":\ndata: {"choices": [{"delta": {"tool_calls": [{"function": '
         b'{"name": "shell", "arguments": "{}"}}]}}]}\ndata: }\n\n',
     ),
+    "a comment that is a call to who cuts off its beginning": (
+        "event stream",
+        b'\0\0: {"choices": [{"delta": {"tool_calls": [{"function": {"name": "shell", "arguments": '
+        b'"{}"}}]}}]}\n\n',
+    ),
+    "two keys of which some readers take the first": (
+        "event stream",
+        b'\0\0data: {"choices": [{"delta": {"tool_calls": [{"function": {"name": "shell", '
+        b'"arguments": "{}"}}]}}], "choices": []}\n\n',
+    ),
     "a path with a NUL": (
         "policy file",
         b'\1version: 1\nrules: []\njail: {workspace: "\\0"}\nledger: {anchor: ../heads}',

@@ -174,6 +174,19 @@ def test_what_came_before_a_call_does_not_wait_for_an_operator_and_nobody_is_ask
     run(scenario())
 
 
+def test_an_answer_with_two_keys_of_which_some_readers_take_the_first_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            call = b'{"message": {"tool_calls": [{"function": {"name": "shell"}}]}}'
+            w.model.answers(b'{"choices": [%s], "choices": []}' % call)
+            status, said = await w.post(CHAT, CALL)
+            assert (status, b"shell" in said) == (502, False)
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     "given", ["; charset=utf-7", ';a=b;Charset="utf-7"', "; charset*=x''utf-7"]
 )

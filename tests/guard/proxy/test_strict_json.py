@@ -13,6 +13,7 @@ from offswitch.guard.proxy.strict_json import (
     encoded,
     fast_object,
     strict,
+    strict_object,
 )
 
 
@@ -44,9 +45,10 @@ def test_what_is_clear_is_what_it_spells(value: Any) -> None:
 
 @pytest.mark.parametrize("data", [b"[]", b"1", b"null", b'"a"', b"{", b"", b"[" * 100_000, b"\xff"])
 def test_a_body_is_an_object_or_refused(data: bytes) -> None:
-    with pytest.raises(AmbiguousError):
-        fast_object(data)
-    assert fast_object(b'{"a": [1]}') == {"a": [1]}
+    for read in (fast_object, strict_object):
+        with pytest.raises(AmbiguousError):
+            read(data)
+        assert read(b'{"a": [1]}') == {"a": [1]}
 
 
 def test_what_cannot_be_written_is_refused() -> None:

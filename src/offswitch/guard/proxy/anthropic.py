@@ -25,7 +25,7 @@ from offswitch.guard.proxy.shapes import (
     text_parts,
 )
 from offswitch.guard.proxy.sse import Event, event_bytes, is_named
-from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, fast_object
+from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, strict_object
 
 __all__ = ["MESSAGES", "Messages"]
 
@@ -177,7 +177,7 @@ class _Blocks:
         if not event.data:
             return ()
         try:
-            fields = fast_object(event.data)
+            fields = strict_object(event.data)
         except AmbiguousError as problem:
             raise MalformedError(f"an event that {problem}") from problem
         self._has_names = is_named(event, str(fields.get("type")), self._has_names)

@@ -29,7 +29,7 @@ from offswitch.guard.proxy.shapes import (
     text_parts,
 )
 from offswitch.guard.proxy.sse import Event, event_bytes
-from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, fast_object
+from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, strict_object
 
 __all__ = ["CHAT", "Chat"]
 
@@ -218,7 +218,7 @@ class _Chunks:
             self._done = True
             return self._completed()
         try:
-            chunk = fast_object(event.data)
+            chunk = strict_object(event.data)
         except AmbiguousError as problem:
             raise MalformedError(f"an event that {problem}") from problem
         self._usage = chunk.get("usage") or self._usage

@@ -26,7 +26,7 @@ from offswitch.guard.proxy.shapes import (
     text_parts,
 )
 from offswitch.guard.proxy.sse import Event, event_bytes, is_named
-from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, fast_object
+from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, strict_object
 
 __all__ = ["RESPONSES", "Responses"]
 
@@ -202,7 +202,7 @@ class _Items:
         if not event.data or event.data == b"[DONE]":
             return ()
         try:
-            fields = fast_object(event.data)
+            fields = strict_object(event.data)
         except AmbiguousError as problem:
             raise MalformedError(f"an event that {problem}") from problem
         kind, number = str(fields.get("type")), fields.get("sequence_number")

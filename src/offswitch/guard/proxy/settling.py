@@ -14,7 +14,7 @@ from offswitch.guard.proxy.budget import Budget
 from offswitch.guard.proxy.call import Body, Call, Decisions, Format, Spot
 from offswitch.guard.proxy.gate import Gate
 from offswitch.guard.proxy.shapes import MalformedError
-from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, fast_object
+from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, strict_object
 from offswitch.guard.proxy.upstream import MOST_ANSWER, whole, without_key
 
 __all__ = ["Asked", "may_ask_again"]
@@ -118,6 +118,6 @@ def may_ask_again(decisions: Mapping[tuple[int, ...], Verdict]) -> bool:
 
 def _object(data: bytes) -> Body:
     try:
-        return fast_object(data)
+        return strict_object(data)
     except AmbiguousError as problem:
         raise MalformedError(f"a body that {problem}") from problem

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["AmbiguousError", "encoded", "fast_object", "strict"]
+__all__ = ["AmbiguousError", "encoded", "fast_object", "strict", "strict_object"]
 
 _ENCODER = msgspec.json.Encoder()
 MOST_DIGITS = 400
@@ -39,8 +39,21 @@ def strict(text: bytes | str) -> Any:  # Any: plain JSON values
     return value
 
 
+def strict_object(data: bytes) -> dict[str, Any]:
+    """The object that the bytes clearly spell.
+
+    Raises:
+        AmbiguousError: they spell none, or not clearly.
+    """
+    try:
+        value = strict(data)
+    except AmbiguousError as problem:
+        raise AmbiguousError(f"is not clear JSON: {problem}") from problem
+    return _object(value)
+
+
 def fast_object(data: bytes) -> dict[str, Any]:
-    """The object that the bytes spell, for what is sent on newly written or comes from a provider.
+    """The object that the bytes spell, for what is sent on newly written.
 
     Raises:
         AmbiguousError: they spell none.
@@ -49,6 +62,10 @@ def fast_object(data: bytes) -> dict[str, Any]:
         value = msgspec.json.decode(data)
     except (ValueError, RecursionError) as problem:
         raise AmbiguousError(f"is not JSON: {problem}") from problem
+    return _object(value)
+
+
+def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise AmbiguousError(
             f"is JSON of another kind ({type(value).__name__}), expected an object"
