@@ -11,6 +11,7 @@ waiting          reports that wait for an operator's answer
 gate             an act is judged, written down, and only then let through
 pace             how fast acts may follow one another at throttle
 budget           tokens of all calls, against the policy's hard limit
+spelling         keys that readers which know no case take for a name of the wire
 strict_json      JSON that every reader understands alike
 call             a tool call that a model proposes, and what was decided
 openai_chat      the shapes of OpenAI's chat completions, whole and streamed

@@ -16,6 +16,7 @@ from offswitch.guard.proxy.gate import Gate
 from offswitch.guard.proxy.noticed import noticed_result
 from offswitch.guard.proxy.pinned import Pins
 from offswitch.guard.proxy.shapes import dicts, field
+from offswitch.guard.proxy.spelling import odd_key
 from offswitch.guard.proxy.strict_json import AmbiguousError, encoded, strict
 
 __all__ = ["Frames", "Passed"]
@@ -157,6 +158,8 @@ def _read(data: bytes) -> tuple[list[dict[str, Any]], bool]:
     for message in messages:
         if problem_text := _problem(message):
             raise _UnclearError(-32600, problem_text)
+        if odd := odd_key(message):
+            raise _UnclearError(-32600, f"the key {odd!r}, which some readers take for another")
     return messages, isinstance(value, list)
 
 

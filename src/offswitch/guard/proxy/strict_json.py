@@ -1,7 +1,7 @@
 """JSON that every reader understands alike; what two readers could read differently is refused.
 
-A key given twice, a number that is none, half a surrogate pair: one parser takes the first, the
-next the last, and what was judged is not what is run.
+A key given twice, or in two cases, a number that is none, half a surrogate pair: one parser takes
+the first, the next the last, and what was judged is not what is run.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import math
 from typing import Any
 
 import msgspec
+
+from offswitch.guard.proxy.spelling import odd_key
 
 __all__ = ["AmbiguousError", "encoded", "fast_object", "strict", "strict_object"]
 
@@ -40,7 +42,7 @@ def strict(text: bytes | str) -> Any:  # Any: plain JSON values
 
 
 def strict_object(data: bytes) -> dict[str, Any]:
-    """The object that the bytes clearly spell.
+    """The object of a wire format that the bytes clearly spell.
 
     Raises:
         AmbiguousError: they spell none, or not clearly.
@@ -70,6 +72,8 @@ def _object(value: object) -> dict[str, Any]:
         raise AmbiguousError(
             f"is JSON of another kind ({type(value).__name__}), expected an object"
         )
+    if odd := odd_key(value):
+        raise AmbiguousError(f"has the key {odd!r}, which some readers take for another")
     return value
 
 
@@ -86,12 +90,16 @@ def encoded(value: object) -> bytes:
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} is given twice")
-    return made
+    seen: dict[str, str] = {}
+    for name, _ in pairs:
+        folded = name.casefold()
+        if (first := seen.get(folded)) is not None:
+            same = f"the key {name!r} is given twice"
+            raise ValueError(
+                same if first == name else f"{first!r} and {name!r} are one key to some"
+            )
+        seen[folded] = name
+    return dict(pairs)
 
 
 def _refuse(constant: str) -> None:
