@@ -14,7 +14,7 @@ mean of its ratios on the clock to both bare workers of its round, a tenth of th
 end, with a 95 % interval by 2000 bootstrap draws; beside it that of processor seconds. `bare again`
 is one bare worker against the other, and so no slowdown: so far off may the others be as well.
 
-`python benchmarks/guard_slowdown.py [PAIRS] [--json]`; 20 minutes for 900. Exit code 1 where the
+`python benchmarks/guard_slowdown.py [PAIRS] [--json]`; 30 minutes for 900. Exit code 1 where the
 compile or the test work is slower by 3 % or more with its whole interval, 3 where the interval
 holds 3 % so that more pairs are needed.
 """

@@ -24,7 +24,7 @@ class JailFds:
     """Read by bubblewrap: the jail's /etc/group."""
     HOSTS = 27
     """Read by bubblewrap: the jail's /etc/hosts."""
-    PROGRAM = 29
-    """Read by the entry program: its own modules."""
     ARGS = 28
     """Read by bubblewrap: its arguments, which the agent could otherwise read in /proc/1."""
+    PROGRAM = 29
+    """Read by the entry program: its own modules."""

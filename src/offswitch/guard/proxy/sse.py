@@ -27,7 +27,7 @@ _LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 class Event(NamedTuple):
-    """One event as it came."""
+    """One event, in the form in which it goes on."""
 
     raw: bytes
     """What goes on, the blank line included; empty where nothing does."""
