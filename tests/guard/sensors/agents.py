@@ -47,6 +47,15 @@ for line in sys.stdin:
             child.kill(); child.wait()
     elif word == "connect":
         plugs = [socket.create_connection(server.getsockname()) for _ in range(int(rest[0]))]
+    elif word == "hang-up":
+        for plug in plugs:
+            other = server.accept()[0]
+            plug.close(); other.close()
+        server.close()
+    elif word == "datagrams":
+        plugs = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(int(rest[0]))]
+        for plug in plugs:
+            plug.connect(("127.0.0.1", 9))
     elif word == "touch":
         open(rest[0], "a").write("x")
     elif word == "read":

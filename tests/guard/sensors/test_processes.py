@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agents import Agent, agent, until
+from offswitch.guard.sensors import process_table
 from offswitch.guard.sensors.counters import ProcCounters, next_pause
 from offswitch.guard.sensors.hoarding import LIMIT, Holding, Stock, advance_holding
 from offswitch.guard.sensors.notice import Activity, Window, evasion_signs, is_still, window_events
@@ -106,6 +107,35 @@ def test_connections_and_processes_are_counted_and_those_of_the_host_are_not() -
         counted = ProcCounters(one.init).look()
         assert counted.processes == len(after.processes)
         assert counted.cpu_s is not None
+
+
+def test_connections_that_only_wait_to_end_are_counted_where_nothing_listens_any_more() -> None:
+    with agent() as one:
+        one.do("connect 3")
+        one.do("hang-up")
+        found = one.look().connections
+        assert found is not None
+        assert [where.protocol for where in found] == ["tcp"] * 3
+
+
+def test_datagram_sockets_with_a_remote_end_are_counted() -> None:
+    with agent() as one:
+        one.do("datagrams 2")
+        assert one.look().connections == (("udp", "127.0.0.1:9"),) * 2
+
+
+def test_only_the_tables_of_protocols_in_use_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, look = list[str](), process_table._read
+
+    def noted(path: str, most: int | None = None) -> bytes:
+        read.append(path.rpartition("/")[2])
+        return look(path, most)
+
+    monkeypatch.setattr(process_table, "_read", noted)
+    with agent() as one:
+        one.look()
+    assert {"sockstat", "tcp"} <= set(read), "it listens"
+    assert not {"tcp6", "udp", "udp6"} & set(read)
 
 
 def test_connections_nobody_may_see_are_no_data_and_not_none() -> None:

@@ -95,18 +95,45 @@ def _is_ending(init: int) -> bool:
 def _connections(init: int) -> tuple[Connection, ...] | None:
     """Sockets with a remote end in the init's network namespace; None where it may not be read."""
     found: list[Connection] = []
-    for table in _TABLES:
-        try:
-            lines = _read(f"/proc/{init}/net/{table}").splitlines()[1:]
-        except FileNotFoundError:  # no IPv6 here
-            continue
-        except OSError:
-            return None
+    try:
+        lines_of = {table: _lines(init, table)[1:] for table in _tables(init)}
+    except OSError:
+        return None
+    for table, lines in lines_of.items():
         for line in lines:
             remote = _remote(line.split()[2].decode("ascii"))
             if remote is not None:
                 found.append(Connection(table, remote))
     return tuple(found)
+
+
+def _tables(init: int) -> Iterator[str]:
+    """The tables of the protocols that have sockets there, those that only wait to end included.
+
+    The kernel keeps their number; for a table it goes through the sockets of the whole machine.
+    """
+    counts = {**_counts(init, "sockstat"), **_counts(init, "sockstat6")}
+    waiting = counts.get("TCP", {}).get("tw", 1)  # of both families
+    for table in _TABLES:
+        count = counts.get(table.upper())
+        if count is None or count["inuse"] or (waiting and table.startswith("tcp")):
+            yield table
+
+
+def _counts(init: int, file: str) -> dict[str, dict[str, int]]:
+    found = {}
+    for line in _lines(init, file):
+        name, _, rest = line.decode("ascii").partition(":")
+        words = rest.split()
+        found[name] = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    return found
+
+
+def _lines(init: int, file: str) -> list[bytes]:
+    try:
+        return _read(f"/proc/{init}/net/{file}").splitlines()
+    except FileNotFoundError:  # no IPv6 here
+        return []
 
 
 def _remote(text: str) -> str | None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, final  # Any: values of a JSON object
 
-__all__ = ["Beat", "Limits", "Pulse", "beat_from"]
+__all__ = ["EARLY", "Beat", "Limits", "Pulse", "beat_from"]
+
+EARLY = 0.8
+"""Share of the time between two heartbeats after which one may be sent, if there is a wake."""
 
 
 class Beat(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Any, final  # Any: JSON
 
 from . import wire
 from .harden import harden
-from .heartbeat import Limits, Pulse, beat_from
+from .heartbeat import EARLY, Limits, Pulse, beat_from
 from .kill import KillResult, kill_tree
 from .launch import Target, order_from, with_handles, with_order
 from .peer import admit, request_of
@@ -81,7 +81,8 @@ class _Watchdog:
     def round(self) -> None:
         """Wait at most one heartbeat, take everything that has arrived, then judge."""
         begun = time.monotonic()
-        wait = min(self.settings["heartbeat_s"], self.pulse.ends() - begun, self.lease_end - begun)
+        every = self.settings["heartbeat_s"]
+        wait = min(self.sent_at + every, self.pulse.ends(), self.lease_end) - begun
         sockets = [self.supervisor, self.spawner, self.listener, *self.asking]
         ready, _, _ = select.select(sockets, [], [], max(0.0, wait))
         for sock in ready:
@@ -89,9 +90,9 @@ class _Watchdog:
         now = time.monotonic()
         # Not having run is this process's own silence, not the supervisor's.
         overslept = now - begun - max(0.0, wait)
-        if overslept > self.settings["heartbeat_s"]:
+        if overslept > every:
             self.pulse.forgive(overslept)
-        if now - self.sent_at >= self.settings["heartbeat_s"] * 0.8:
+        if now - self.sent_at >= EARLY * every:
             self.counter, self.sent_at = self.counter + 1, now
             self.tell({"type": "beat", "counter": self.counter, "head": "", "pending": 0})
         if (problem := self.pulse.problem(now)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import final
 from offswitch.errors import GuardError
 from offswitch.guard import stop
 from offswitch.guard.stop import wire
-from offswitch.guard.stop.heartbeat import Beat, Limits, Pulse
+from offswitch.guard.stop.heartbeat import EARLY, Beat, Limits, Pulse
 from offswitch.guard.stop.launch import LaunchOrder, order_fields
 from offswitch.guard.stop.pidfd import kill_all, open_child, wait_ended
 from offswitch.guard.supervisor.runs import Run
@@ -53,7 +54,8 @@ class WatchdogLink:
         self.spawner_pidfd: int | None = None
         self.pulse: Pulse | None = None
         self._limits = Limits(settings.timeout_s, settings.head_timeout_s)
-        self._counter = 0
+        self._every_s = settings.heartbeat_s
+        self._counter, self._beat_at = 0, -math.inf
 
     @staticmethod
     def _command(run: Run, settings: Settings, fd: int) -> list[str]:
@@ -70,9 +72,19 @@ class WatchdogLink:
         self.spawner_pid = spawner
         self.spawner_pidfd = open_child(spawner, self.process.pid)
 
+    def due_s(self) -> float:
+        """Seconds until the next heartbeat is due."""
+        return max(0.0, self._beat_at + self._every_s - time.monotonic())
+
     def beat(self, head: str, pending: int) -> None:
-        """Send one heartbeat. Called once a round of real work, by nobody else."""
-        self._counter += 1
+        """Send a heartbeat if one is nearly due. Called once a round of real work, by nobody else.
+
+        The watchdog's own wakes a round each, and so brings the two into step.
+        """
+        now = time.monotonic()
+        if now - self._beat_at < EARLY * self._every_s:
+            return
+        self._counter, self._beat_at = self._counter + 1, now
         beat = Beat(self._counter, head, pending)
         wire.send(self.socket, {"type": "beat", **beat._asdict()})
 

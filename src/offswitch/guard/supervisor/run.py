@@ -139,17 +139,17 @@ class _Supervisor:
 
     def round(self, signals: int | None) -> None:
         """Wait at most one heartbeat, take what has come, judge, and give a sign of life."""
-        begun = time.monotonic()
+        begun, wait = time.monotonic(), self.link.due_s()
         handle = self.target.outer_pidfd
         own = [fd for fd in (self.woken, signals, self._watched(handle)) if fd is not None]
         sockets = [] if self.watchdog_lost else [self.link.socket]
-        ready = _ready([*own, *sockets, *self.door.sockets()], self.settings.heartbeat_s)
-        overslept = time.monotonic() - begun - self.settings.heartbeat_s
+        ready = _ready([*own, *sockets, *self.door.sockets()], wait)
+        overslept = time.monotonic() - begun - wait
         if self.link.pulse is not None and overslept > self.settings.heartbeat_s:
             self.link.pulse.forgive(overslept)
         if self.woken in ready:
             os.eventfd_read(self.woken)
-        if not self.watchdog_lost:
+        if not self.watchdog_lost and self.link.socket.fileno() in ready:
             self.listen()
         for sock in self.door.sockets():
             if sock.fileno() in ready:
@@ -176,9 +176,10 @@ class _Supervisor:
             self.exit_code is not None or now - self.ended_at >= EXIT_CODE_S
         ):
             self.stop("exited", "", graceful=False)
-        problem = self.link.pulse.problem(now) if self.link.pulse is not None else None
-        if problem is not None and not self.watchdog_lost:
-            self.lose_watchdog(f"watchdog hung: {problem}")
+        if not self.watchdog_lost and self.pulse_problem(now) is not None:
+            self.listen()  # it may have spoken since this round began
+            if (problem := self.pulse_problem(now)) is not None:
+                self.lose_watchdog(f"watchdog hung: {problem}")
         if self.settings.wall_s is not None and now - self.begun >= self.settings.wall_s:
             self.stop("wall", f"longer than {self.settings.wall_s} s", graceful=True)
         if self.phase == "starting" and now >= self.due:
@@ -188,6 +189,9 @@ class _Supervisor:
         self.advance()
 
     # -- the watchdog ----------------------------------------------------------------------------
+
+    def pulse_problem(self, now: float) -> str | None:
+        return None if self.link.pulse is None else self.link.pulse.problem(now)
 
     def listen(self) -> None:
         """Take whatever the watchdog has said, to its last word if it has ended."""
