@@ -32,8 +32,11 @@ def strict(text: bytes | str) -> Any:  # Any: plain JSON values
         AmbiguousError: it spells none, or not clearly; the message says what is wrong.
     """
     try:
-        value = _STRICT.decode(text if isinstance(text, str) else text.decode())
-        _WRITER.encode(value).encode()
+        text = text if isinstance(text, str) else text.decode()
+        text.encode()  # half a surrogate pair has no UTF-8: where it stands as it is,
+        value = _STRICT.decode(text)
+        if "\\u" in text:  # and where it is spelled out
+            _WRITER.encode(value).encode()
     except RecursionError as problem:
         raise AmbiguousError("nested too deeply") from problem
     except ValueError as problem:  # JSON's and Unicode's errors are ValueErrors
