@@ -126,9 +126,10 @@ def run_guarded(
         opened = open_plan(plan, bait)
         stack.callback(os.close, opened.go)
         stack.callback(os.close, opened.report)
-        start = Start(policy, plan, opened, journal, command, contained)
         order = _order(plan, opened, stdio or {0: 0, 1: 1, 2: 2}, _own_uids(policy, plan, ways))
-        sensors = stack.enter_context(_sensors(policy, plan, ways, command, run, journal))
+        sensors = _sensors(policy, plan, ways, command, run, journal)
+        stack.callback(sensors.close)
+        start = Start(policy, plan, opened, journal, command, contained, sensors.ready)
         link = stack.enter_context(ways.opened(journal, run, plan.environment))
         hooks = Hooks(
             start=start.start, notice_file=notice, asked=asked_paths(policy.shutdown),
@@ -146,6 +147,7 @@ def run_guarded(
             result = supervise(order, run, settings, hooks, journal)
             statement = _outcome(start, result)
         except (GuardError, KeyboardInterrupt) as problem:
+            start.wait()
             note_last_look(sensors, settings.thresholds, journal.record)
             _close_failed(journal, str(problem) or "interrupted", drilled)
             raise

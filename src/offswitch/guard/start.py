@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,12 +22,16 @@ from offswitch.guard.policy.policy import Policy
 
 __all__ = ["Start"]
 
-SELF_TEST_S, CALLED_S = 30.0, 0.5
+SELF_TEST_S, CALLED_S, LOOK_S = 30.0, 0.5, 0.05
 
 
 @final
 class Start:
-    """The start of one run; `contained` is told what holds the agent before it exists."""
+    """The start of one run; `contained` is told what holds the agent before it exists.
+
+    `watched` says whether the sensors have seen what is there without the agent, and waits so many
+    seconds for it.
+    """
 
     def __init__(
         self,
@@ -36,9 +41,11 @@ class Start:
         journal: LedgerJournal,
         command: Sequence[str],
         contained: Callable[[ContainmentStatement], object],
+        watched: Callable[[float], bool],
     ) -> None:
         self._policy, self._plan, self._opened = policy, plan, opened
         self._journal, self._command, self._contained = journal, command, contained
+        self._watched = watched
         self._statement: ContainmentStatement | None = None
         self._problem: Exception | None = None
         self._called, self._over = threading.Event(), threading.Event()
@@ -51,12 +58,17 @@ class Start:
         """
         self._called.set()
         try:
-            self._begin(time.monotonic() + SELF_TEST_S)
+            self._begin()
         except (GuardError, OSError) as problem:
             self._problem = problem
             raise
         finally:
             self._over.set()
+
+    def wait(self) -> None:
+        """Until a start that has begun is over: what it uses may be closed then."""
+        if self._called.is_set():
+            self._over.wait(SELF_TEST_S)
 
     def outcome(self) -> ContainmentStatement:
         """What held the agent, of a run that has ended.
@@ -64,24 +76,30 @@ class Start:
         Raises:
             GuardError: the jail ended before the agent had begun.
         """
-        if self._called.wait(CALLED_S):  # a run that is killed before its launch never calls it
-            self._over.wait(SELF_TEST_S)
+        self._called.wait(CALLED_S)  # a run that is killed before its launch never calls it
+        self.wait()
         if self._statement is None or self._problem is not None:
             raise GuardError(
                 f"the agent never began: {self._problem or 'the jail was not built'}"
             ) from self._problem
         return self._statement
 
-    def _begin(self, end: float) -> None:
+    def _begin(self) -> None:
         self._opened.close_child_ends()
-        report = read_report(self._opened.report, end)
+        report = read_report(self._opened.report, time.monotonic() + SELF_TEST_S)
         statement = containment_statement(self._plan, report)
         self._journal.open(self._first_record(statement))
         require_sound(report, self._plan.tier, self._policy.jail.waive)
+        self._wait_for_sensors()
         self._contained(statement)
         os.write(self._opened.go, b"g")
-        require_started(self._opened.report, end)
+        require_started(self._opened.report, time.monotonic() + SELF_TEST_S)
         self._statement = statement
+
+    def _wait_for_sensors(self) -> None:
+        while not self._watched(LOOK_S):
+            if select.select([self._opened.report], [], [], 0.0)[0]:
+                raise GuardError("the jail ended before the sensors had looked")
 
     def _first_record(self, statement: ContainmentStatement) -> dict[str, Any]:
         first: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(statement))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import array
+import contextlib
+import fcntl
 import os
 import shutil
+import termios
 import time
 from pathlib import Path
 
@@ -189,10 +193,32 @@ def test_a_silent_sensor_process_is_lost_too(at: Place) -> None:
 
 
 @pytest.mark.slow
+def test_what_came_before_anybody_asked_whether_the_first_look_was_done_is_not_lost(
+    at: Place,
+) -> None:
+    process = SensorProcess(WatchOrder(tree=at.settings, every_s=0.01))
+    with contextlib.closing(process):
+        until(lambda: waiting(process) > 1000)  # `ready`, and looks of some hundred bytes each
+        assert process.ready(0.0)
+        assert process.ready(0.0)
+        found = process.reports()
+        assert len(found) > 1
+        assert not any(one.ready for one in found)
+        until(process.reports)
+
+
+def waiting(process: SensorProcess) -> int:
+    """Bytes that it has said and nobody has read."""
+    count = array.array("i", [0])
+    fcntl.ioctl(process._out, termios.FIONREAD, count)
+    return count[0]
+
+
+@pytest.mark.slow
 def test_a_workspace_that_is_not_there_fails_the_start(tmp_path: Path) -> None:
     gone = WatchOrder(tree=TreeSettings(workspace=str(tmp_path / "gone"), decoys=False))
-    with pytest.raises(GuardError, match="No such file"):
-        SensorProcess(gone)
+    with pytest.raises(GuardError, match="No such file"), SensorProcess(gone):
+        pass
 
 
 def test_every_detector_has_thresholds_and_only_lost_sensors_kill_unasked() -> None:

@@ -265,8 +265,8 @@ def test_sensors_that_cannot_give_up_their_rights_do_not_start(
     at: Place, monkeypatch: pytest.MonkeyPatch, name: str, given: Callable[..., Any], told: str
 ) -> None:
     monkeypatch.setattr(sensor_process, name, given)
-    with pytest.raises(GuardError, match=told):
-        SensorProcess(WatchOrder(tree=at.settings))
+    with pytest.raises(GuardError, match=told), SensorProcess(WatchOrder(tree=at.settings)):
+        pass
 
 
 def test_a_free_user_is_none_of_those_named() -> None:

@@ -94,6 +94,7 @@ class RunSensors:
     """The sensors of a run that has not begun; give `sensors` to the supervisor.
 
     `happened` takes each event and must not wait; `init` gives the jail's init once it is known.
+    The agent may begin when `ready` says so, and inside `with`.
 
     Raises:
         GuardError: the decoys, the control group or the first look at the workspace failed.
@@ -135,6 +136,14 @@ class RunSensors:
         except BaseException:
             self._close_files()
             raise
+
+    def ready(self, wait_s: float) -> bool:
+        """Whether the first look at the workspace is done, now or within `wait_s` seconds.
+
+        Raises:
+            GuardError: it failed, or took too long.
+        """
+        return self._process.ready(wait_s)
 
     @property
     def sensors(self) -> tuple[Callable[[], Iterable[Alarm]], ...]:
@@ -317,6 +326,11 @@ class RunSensors:
             self._place = None
 
     def __enter__(self) -> Self:
+        try:
+            self._process.__enter__()
+        except BaseException:
+            self._close_files()
+            raise
         return self
 
     def __exit__(

@@ -29,7 +29,7 @@ _MOST_WAITING = 8 * 1024 * 1024
 
 @final
 class SensorProcess:
-    """A running sensor process; its first look is done when the constructor returns.
+    """A running sensor process; its first look is done when `ready` says so, and inside `with`.
 
     Started by root it runs as a user that nobody has, and that is none of `others`.
 
@@ -56,9 +56,10 @@ class SensorProcess:
         os.set_blocking(self._out, False)
         self._rest, self._clock, self._silent_s = b"", clock, silent_s
         self._heard = clock()
+        self._ready_s, self._ready_by = ready_s, time.monotonic() + ready_s
+        self._looked, self._early = False, list[Report]()
         try:
             self.tell(_with_rights(order, others))  # made while Python starts there
-            self._wait_ready(ready_s)
         except BaseException:
             self.close()
             raise
@@ -70,6 +71,20 @@ class SensorProcess:
             self._process.stdin.write(msgspec.json.encode(order) + b"\n")
         except BrokenPipeError:
             return
+
+    def ready(self, wait_s: float) -> bool:
+        """Whether its first look is done, now or within `wait_s` seconds.
+
+        Raises:
+            GuardError: it could not look, or not within `ready_s` seconds of its start.
+        """
+        if not self._looked and select.select([self._out], [], [], wait_s)[0]:
+            found = self.reports()
+            self._looked = any(report.ready for report in found)
+            self._early += [report for report in found if not report.ready]
+        if not self._looked and time.monotonic() >= self._ready_by:
+            raise GuardError(f"the sensors' first look took longer than {self._ready_s:g} s")
+        return self._looked
 
     def reports(self) -> tuple[Report, ...]:
         """Whatever it has said since; never waits.
@@ -91,7 +106,8 @@ class SensorProcess:
             raise GuardError(f"the sensor process ended with status {self._process.returncode}")
         if self._clock() - self._heard > self._silent_s:
             raise GuardError(f"the sensor process has been silent for {self._silent_s:g} s")
-        return found
+        early, self._early = self._early, []
+        return (*early, *found)
 
     def last(self, patience_s: float) -> Iterator[Report]:
         """What it has said since, and what one more look finds; then it ends.
@@ -118,15 +134,6 @@ class SensorProcess:
             if pipe is not None:
                 pipe.close()
 
-    def _wait_ready(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while True:
-            select.select([self._out], [], [], max(0.0, end - time.monotonic()))
-            if any(report.ready for report in self.reports()):
-                return
-            if time.monotonic() >= end:
-                raise GuardError(f"the sensors' first look took longer than {seconds:g} s")
-
     def _read(self) -> bytes:
         try:
             data = os.read(self._out, _CHUNK)
@@ -137,6 +144,12 @@ class SensorProcess:
         return data
 
     def __enter__(self) -> Self:
+        try:
+            while not self.ready(self._ready_s):
+                pass
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
