@@ -171,6 +171,47 @@ def test_an_argument_must_fit_every_part_of_its_pattern(
     assert (judge(rules).judge(call("t", **arguments)).word == "terminate") is fits
 
 
+@pytest.mark.parametrize(
+    ("rules", "arguments", "odd"),
+    [
+        ("{name: a, tool: t, arguments: {path: '/etc/*'}, verdict: terminate}",
+         {"Path": "/etc/shadow"}, "Path"),
+        ("{name: a, tool: t, arguments: {force: {absent: true}}, verdict: approve}",
+         {"FORCE": True}, "FORCE"),
+        ("{name: a, tool: t, arguments: {to.address: 'a@*'}, verdict: terminate}",
+         {"to": {"Address": "a@b.c"}}, "to.Address"),
+        ("{name: a, tool: t, arguments: {to.address: 'a@*'}, verdict: terminate}",
+         {"To": {"address": "a@b.c"}}, "To"),
+        ("{name: a, tool: t, set: {dry_run: true}, verdict: modify}", {"DRY_run": 0}, "DRY_run"),
+        ("{name: a, sequence: [{tool: t, arguments: {kelvin: '*'}}, {host: '*'}], "
+         "verdict: terminate}", {"\u212aelvin": 1}, "\u212aelvin"),
+    ],
+)  # fmt: skip
+def test_an_argument_that_some_tools_take_for_one_that_a_rule_names_is_refused(
+    rules: str, arguments: dict[str, Any], odd: str
+) -> None:
+    judged = judge(f'{rules}\n{{name: any, tool: "*", verdict: approve}}')
+    found = judged.judge(call("t", **arguments))
+    assert (found.word, found.rule) == ("reject", None)
+    assert f"the argument {odd!r}" in found.reason
+    assert judged.judge(call("u", **arguments)).word == "approve", "no rule names it of this tool"
+
+
+def test_an_argument_may_differ_by_case_from_one_of_another_place_or_be_named_both_ways() -> None:
+    judged = judge(
+        "{name: a, tool: t, arguments: {path: '/etc/*', Mode: x, to.address: y}, verdict: reject}\n"
+        "{name: b, tool: t, arguments: {Path: '/etc/*'}, verdict: terminate}\n"
+        '{name: any, tool: "*", verdict: approve}'
+    )
+    assert judged.judge(call("t", Path="/etc/x")).word == "terminate"
+    for arguments in (
+        {"Path": "/tmp", "path": "/tmp"},
+        {"x": {"PATH": "/etc/x"}},
+        {"Address": "y"},
+    ):
+        assert judged.judge(call("t", **arguments)).word == "approve"
+
+
 SEQUENCE = """
 {name: leak, sequence: [{tool: read_secret}, {host: "*"}], within: 3, verdict: terminate}
 {name: any-tool, tool: "*", verdict: approve}

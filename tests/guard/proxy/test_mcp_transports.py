@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import select
@@ -302,9 +301,13 @@ def test_why_a_tool_server_ended_is_told_though_it_read_no_more_before(tmp_path:
             assert b"notifications" in await reader.readline()
             while True:  # the first write after the end of a reader may still go through
                 writer.write(frame(PING) + b"\n")
-                with contextlib.suppress(TimeoutError):
+                try:
                     assert await asyncio.wait_for(reader.read(), 0.005) == b""
-                    break
+                except TimeoutError:
+                    continue
+                except ConnectionError:  # written when the proxy had hung up already
+                    pass
+                break
             writer.close()
         assert [one["fields"]["why"] for one in supervisor.reports] == ["signal 9 ended it"]
 

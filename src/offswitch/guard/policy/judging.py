@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from offswitch.guard.policy.act import Act, ActKind, call_key
-from offswitch.guard.policy.matching import Matcher, is_nested, matcher_of
+from offswitch.guard.policy.matching import Matcher, is_nested, matcher_of, odd_argument
 from offswitch.guard.policy.policy import Pattern, Rule
 from offswitch.guard.policy.verdict import Verdict
 
@@ -48,7 +48,7 @@ class Judge:
     each execution uses up the earliest proposal of its `call_key`.
 
     Rules are compiled once. An act costs a microsecond and some for every rule that fits its kind
-    and tool; which these are is found once, at 0.3 microseconds a rule, and remembered for the last
+    and tool; which these are is found once, at one microsecond a rule, and remembered for the last
     tools that were asked for.
 
     >>> from offswitch.guard.policy.policy import Pattern, Rule
@@ -66,6 +66,7 @@ class Judge:
             )
             for rule in rules
         ]
+        self._naming = [one for rule in rules for one in _naming(rule)]
         self._remembered = functools.lru_cache(maxsize=_TOOLS)(self._fitting)
         self._dotted = {name for rule in rules for name in _argument_names(rule) if "." in name}
         # One more than is looked back at: an execution does not see its own proposal.
@@ -102,15 +103,20 @@ class Judge:
                 return Verdict(word="reject", rule=None, reason=reason)
         # An agent chooses the names of tools: no long one is remembered.
         fitting = self._remembered if len(act.tool) <= _LONGEST else self._fitting
-        for rule, _, matchers in fitting(act.kind, act.tool):
+        rules, names = fitting(act.kind, act.tool)
+        if odd := odd_argument(act.arguments, names):
+            reason = f"some tools would take the argument {odd[:60]!r} for one that a rule names"
+            return Verdict(word="reject", rule=None, reason=reason)
+        for rule, _, matchers in rules:
             if matchers[-1](act) and self._preceded(rule.within, matchers[:-1], own):
                 return _of(rule, act)
         return Verdict(word="reject", rule=None, reason="no rule allows it")
 
-    def _fitting(self, kind: ActKind, tool: str) -> tuple[_Compiled, ...]:
-        """The rules whose kind and tool fit, in their order."""
+    def _fitting(self, kind: ActKind, tool: str) -> tuple[tuple[_Compiled, ...], frozenset[str]]:
+        """The rules whose kind and tool fit, in their order, and the arguments that rules name."""
         act = Act(kind=kind, tool=tool)
-        return tuple(one for one in self._rules if one.outline(act))
+        names = frozenset[str]().union(*(names for fits, names in self._naming if fits(act)))
+        return tuple(one for one in self._rules if one.outline(act)), names
 
     def _preceded(self, within: int, matchers: Sequence[Matcher], own: _Passed | None) -> bool:
         """Whether acts that fit these came in this order among the last `within`, `own` aside."""
@@ -131,8 +137,19 @@ def _patterns(rule: Rule) -> Sequence[Any]:
 
 
 def _outline(rule: Rule) -> Pattern:
-    last = _patterns(rule)[-1]
-    return Pattern(kind=last.kind, tool=last.tool)
+    return _bare(_patterns(rule)[-1])
+
+
+def _bare(pattern: Pattern) -> Pattern:
+    """What fits whatever the pattern could fit, by kind and tool alone."""
+    return Pattern(kind=pattern.kind, tool=pattern.tool)
+
+
+def _naming(rule: Rule) -> Iterator[tuple[Matcher, frozenset[str]]]:
+    """What each step of a rule may fit, and the arguments that are named there."""
+    for pattern in _patterns(rule):
+        yield matcher_of(_bare(pattern)), frozenset(name for name, _ in pattern.arguments)
+    yield matcher_of(_outline(rule)), frozenset(name for name, _ in rule.set)
 
 
 def _of(rule: Rule, act: Act) -> Verdict:

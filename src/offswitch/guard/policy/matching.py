@@ -6,6 +6,7 @@ Globs match whole texts, and case counts, but for hosts and methods.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.policy import ArgumentPattern, Pattern
 
-__all__ = ["Matcher", "is_nested", "matcher_of"]
+__all__ = ["Matcher", "is_nested", "matcher_of", "odd_argument"]
 
 Matcher: TypeAlias = Callable[[Act], bool]
 
@@ -107,6 +108,29 @@ def _nested(arguments: Mapping[str, Any], name: str) -> Any:  # Any: a plain JSO
             return _ABSENT
         value = value[part]
     return value
+
+
+def odd_argument(arguments: Mapping[str, Any], names: frozenset[str]) -> str:
+    """An argument that is one of `names` to readers that know no case (Go's); empty where none is.
+
+    A rule would not see it, and the tool would.
+    """
+    firsts, folded = _firsts(names)
+    for key, value in arguments.items():
+        if key not in firsts and key.casefold() in folded:
+            return key
+        if isinstance(value, Mapping) and key in firsts:
+            inner = frozenset(name[len(key) + 1 :] for name in names if name.startswith(f"{key}."))
+            if odd := odd_argument(value, inner):
+                return f"{key}.{odd}"
+    return ""
+
+
+@functools.lru_cache(maxsize=256)
+def _firsts(names: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names and what stands before their dots, as they are and without case."""
+    firsts = names | {name.partition(".")[0] for name in names}
+    return firsts, frozenset(name.casefold() for name in firsts)
 
 
 def _text(value: Any) -> str:  # Any: a plain JSON value
