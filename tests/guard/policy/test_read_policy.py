@@ -220,6 +220,13 @@ def test_a_nul_is_told_wherever_it_stands_and_once(field: str) -> None:
         parse_policy(text, folder=Path("/"))
 
 
+def test_a_key_that_a_terminal_would_obey_is_told_in_plain_letters() -> None:
+    with pytest.raises(PolicyError) as told:
+        parse_policy('version: 1\nrules: []\njail: {"a\\e[2Jb\\0": 1}', folder=Path("/"))
+    assert r"line 3: jail.a\x1b[2Jb\x00: unknown field" in str(told.value)
+    assert str(told.value).replace("\n", "").isprintable()
+
+
 def test_a_word_and_a_checkpoint_in_one_file_are_refused():
     with pytest.raises(PolicyError, match="is the report's file too"):
         parse_policy("version: 1\nrules: []\nshutdown: {checkpoint: .stopped}", folder=Path("/"))

@@ -118,7 +118,8 @@ def _entries(node: yaml.MappingNode, where: str, problems: Problems) -> Mapping[
         if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, str):
             problems.append(f"line {line}: got a key that is no text, expected a name")
             continue
-        path = f"{where}.{key}" if where else key
+        shown = key if key.isprintable() else repr(key)[1:-1]  # messages go to a terminal
+        path = f"{where}.{shown}" if where else shown
         if key in entries:
             problems.append(f"line {line}: {path}: given a second time, after line "
                             f"{entries[key].line}; keep one")  # fmt: skip
