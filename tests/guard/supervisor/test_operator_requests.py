@@ -272,6 +272,25 @@ def test_a_start_that_fails_because_it_was_stopped_is_a_stop_and_no_failure(tmp_
 
 
 @pytest.mark.slow
+def test_a_start_that_outlasts_the_run_ends_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts, over, broken = list[threading.Thread](), threading.Event(), list[object]()
+    monkeypatch.setattr(threading, "excepthook", broken.append)
+
+    def start() -> None:
+        starts.append(threading.current_thread())
+        over.wait(PATIENCE_S)
+
+    one = Supervised(tmp_path, Hooks(start=start), CALM)
+    wait_until(lambda: starts)
+    assert one.stopped().reason == "operator"
+    over.set()
+    starts[0].join(PATIENCE_S)
+    assert not broken
+
+
+@pytest.mark.slow
 def test_a_guard_that_fails_stops_the_agent(tmp_path: Path) -> None:
     def broken() -> list[Alarm]:
         raise ZeroDivisionError("in a sensor")

@@ -128,7 +128,7 @@ class _Supervisor:
 
     def wake(self) -> None:
         """Called by background threads, one of which may outlast the run."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # closed: the number is -1
             os.eventfd_write(self.woken, 1)
 
     def begin(self, call: Callable[[], Any], done: Callable[[Attempt[Any]], None]) -> None:
