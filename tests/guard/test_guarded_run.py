@@ -25,6 +25,7 @@ from offswitch.guard.ledger.anchor import read_anchor
 from offswitch.guard.ledger.reading import ledger_trace, read_records
 from offswitch.guard.ledger.verify import verify_ledger
 from offswitch.guard.policy.read import parse_policy
+from offswitch.guard.stop.heartbeat import Beat, Limits, Pulse
 from offswitch.guard.supervisor import run as supervising
 from offswitch.guard.supervisor import runs
 from offswitch.guard.supervisor.runs import create_run
@@ -280,6 +281,23 @@ def test_a_closed_terminal_stops_a_run_unless_it_was_started_with_nohup(
         (7, "exited") if words == ("nohup",) else (130, "signal")
     ), told
     assert result["verified"]
+
+
+@pytest.mark.parametrize(
+    "watchdog", ["50ms, timeout: 250ms", "500ms, timeout: 1s", "1s, timeout: 2s"]
+)
+def test_a_record_that_the_next_heartbeat_tells_to_be_written_never_counts_as_a_ledger_that_stands(
+    watchdog: str,
+) -> None:
+    policy = POLICY.replace("100ms, timeout: 3s", watchdog)
+    settings = guarding._settings(parse_policy(policy, folder=Path("/")))
+    pulse = Pulse(Limits(settings.timeout_s, settings.head_timeout_s), 0.0)
+    late = settings.timeout_s - 0.001
+    pulse.take(Beat(1, "aa", 0), 0.0)
+    pulse.take(Beat(2, "aa", 3), late)  # handed in within this round
+    assert pulse.problem(late + settings.heartbeat_s) is None
+    pulse.take(Beat(3, "bb", 0), late + settings.heartbeat_s)
+    assert pulse.problem(late + settings.heartbeat_s) is None
 
 
 def _wait_until(true: Callable[[], object], seconds: float = 60.0) -> None:

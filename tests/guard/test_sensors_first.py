@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_guarded_run import guarded
+from test_guarded_run import LEDGERS, guarded
 from test_last_look import room  # noqa: F401 - a fixture
 
 from offswitch.errors import GuardError
+from offswitch.guard.ledger.verify import verify_ledger
 from offswitch.guard.sensors.run_sensors import RunSensors
+from offswitch.guard.supervisor.operator import stop_run
 from offswitch.guard.supervisor.runs import list_runs, read_state
 
 pytestmark = pytest.mark.slow
@@ -62,16 +66,49 @@ def test_an_agent_whose_sensors_cannot_look_never_begins(
     assert not (room / "work" / "begun").exists()
 
 
-def test_a_jail_that_is_killed_while_the_sensors_look_is_told_and_not_waited_for(
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        ("jail", "the jail ended before the sensors had looked"),
+        ("operator", r"never began. The run has ended: operator .*verified empty"),
+        # The kernel kills the jail with it, and either may be seen first.
+        ("watchdog", r"watchdog lost \(watchdog died\)|the jail ended before"),
+        ("signal", ""),
+    ],
+)
+def test_a_run_that_ends_while_the_sensors_look_is_not_kept_waiting_by_them(
     room: Path,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
+    by: str,
+    told: str,
 ) -> None:
-    def answer(times: int) -> bool:
-        if times == LOOKING:
-            (entry,) = list_runs(room / "runs")
-            os.kill(read_state(entry.run)["init"]["pid"], signal.SIGKILL)
+    stopped: list[int] = []
+
+    def end() -> None:
+        (entry,) = list_runs(room / "runs")
+        state = read_state(entry.run)
+        match by:
+            case "jail":
+                os.kill(state["init"]["pid"], signal.SIGKILL)
+            case "operator":
+                stop_run(entry.run)
+            case "watchdog":
+                os.kill(state["watchdog"]["pid"], signal.SIGKILL)
+            case "signal":
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def stuck(self: RunSensors, _wait_s: float) -> bool:
+        if not stopped:
+            stopped.append(self._process._process.pid)
+            os.kill(stopped[0], signal.SIGSTOP)
+            threading.Thread(target=end).start()
         return False
 
-    asked(monkeypatch, answer)
-    with pytest.raises(GuardError, match="the jail ended before the sensors had looked"):
+    monkeypatch.setattr(RunSensors, "ready", stuck)
+    begun = time.monotonic()
+    with pytest.raises(GuardError if told else KeyboardInterrupt, match=told or None):
         guarded(room, "touch /work/begun")
+    assert time.monotonic() - begun < 20, "they would have been waited for a minute"
+    assert not (room / "work" / "begun").exists()
+    (ledger,) = room.glob(LEDGERS)
+    assert verify_ledger(ledger).closed

@@ -147,8 +147,8 @@ def run_guarded(
             result = supervise(order, run, settings, hooks, journal)
             statement = _outcome(start, result)
         except (GuardError, KeyboardInterrupt) as problem:
-            start.wait()
-            note_last_look(sensors, settings.thresholds, journal.record)
+            if start.let_go():  # an agent that never began has left nothing
+                note_last_look(sensors, settings.thresholds, journal.record)
             _close_failed(journal, str(problem) or "interrupted", drilled)
             raise
         # Before an open window of drills ends: what was done in it counts.
@@ -173,7 +173,9 @@ def _outcome(start: Start, result: RunResult) -> ContainmentStatement:
     except GuardError as problem:
         if result.reason == "signal" and result.verified:
             raise KeyboardInterrupt from problem
-        raise
+        if result.reason == "exited":
+            raise
+        raise GuardError(f"the agent never began. {_end_text(result)}") from problem
 
 
 def _end_text(result: RunResult) -> str:
@@ -274,7 +276,8 @@ def _settings(policy: Policy) -> Settings:
     return Settings(
         heartbeat_s=policy.watchdog.heartbeat,
         timeout_s=policy.watchdog.timeout,
-        head_timeout_s=max(1.0, policy.watchdog.timeout),
+        # A record of this very round waits until the next heartbeat tells that it is written.
+        head_timeout_s=max(1.0, policy.watchdog.timeout + 2 * policy.watchdog.heartbeat),
         lease_s=policy.watchdog.lease,
         wall_s=policy.jail.limits.wall,
         shutdown=ShutdownPlan(

@@ -46,6 +46,7 @@ class Start:
         self._policy, self._plan, self._opened = policy, plan, opened
         self._journal, self._command, self._contained = journal, command, contained
         self._watched = watched
+        self._let_go = False
         self._statement: ContainmentStatement | None = None
         self._problem: Exception | None = None
         self._called, self._over = threading.Event(), threading.Event()
@@ -65,10 +66,11 @@ class Start:
         finally:
             self._over.set()
 
-    def wait(self) -> None:
-        """Until a start that has begun is over: what it uses may be closed then."""
+    def let_go(self) -> bool:
+        """Whether the agent may have begun; a start that was called is over then."""
         if self._called.is_set():
             self._over.wait(SELF_TEST_S)
+        return self._let_go
 
     def outcome(self) -> ContainmentStatement:
         """What held the agent, of a run that has ended.
@@ -77,7 +79,7 @@ class Start:
             GuardError: the jail ended before the agent had begun.
         """
         self._called.wait(CALLED_S)  # a run that is killed before its launch never calls it
-        self.wait()
+        self.let_go()
         if self._statement is None or self._problem is not None:
             raise GuardError(
                 f"the agent never began: {self._problem or 'the jail was not built'}"
@@ -92,6 +94,7 @@ class Start:
         require_sound(report, self._plan.tier, self._policy.jail.waive)
         self._wait_for_sensors()
         self._contained(statement)
+        self._let_go = True
         os.write(self._opened.go, b"g")
         require_started(self._opened.report, time.monotonic() + SELF_TEST_S)
         self._statement = statement

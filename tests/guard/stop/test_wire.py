@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,19 @@ def test_descriptors_travel_beside_the_message_and_the_end_is_seen() -> None:
         theirs.close()
         assert wire.receive(ours) is None
         assert not wire.send(ours, {"a": 1})
+
+
+@pytest.mark.parametrize("data", [b"", b"no JSON"])
+def test_descriptors_beside_what_is_no_message_are_not_kept(data: bytes) -> None:
+    one, other = wire.pair()
+    inside, outside = os.pipe()
+    with one, other:
+        socket.send_fds(one, [data], [outside])
+        os.close(outside)
+        with contextlib.suppress(wire.WireError):
+            assert wire.receive(other) is None
+        assert os.read(inside, 1) == b"", "nobody holds the pipe's other end any more"
+    os.close(inside)
 
 
 def test_the_last_words_of_an_end_that_closed_on_unread_messages_are_heard() -> None:

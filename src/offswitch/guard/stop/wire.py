@@ -69,9 +69,11 @@ def receive(sock: socket.socket) -> Message | None:
         # The other end closed with messages of ours unread. The kernel says so once, and before
         # it hands out what the other end had still sent: its last words come after this.
         data, beside, flags, _ = sock.recvmsg(MAX_BYTES + 1, _ROOM)
-    if not data:
-        return None
     fds = _descriptors(beside)
+    if not data:
+        for fd in fds:
+            os.close(fd)
+        return None
     try:
         return Message(_object(data, flags), fds)
     except WireError:

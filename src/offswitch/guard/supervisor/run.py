@@ -357,8 +357,8 @@ class _Supervisor:
         return unborn_actions(actions, target) if self.unborn else actions
 
     def fail(self, why: str) -> None:
-        # A start that was stopped by order fails by that: the order is the reason, no failure.
-        if self.stopping is None or self.reason not in ("signal", "operator"):
+        # A start that is being stopped fails by that: what stopped it is the reason, no failure.
+        if self.stopping is None or self.reason in ("exited", "failed"):
             self.failure = self.failure or why
         self.stop("failed", why, graceful=False)
 
