@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from offswitch.statistics.clopper_pearson import clopper_pearson
 from offswitch.statistics.measurement import Measurement
@@ -176,7 +176,7 @@ def _mean_bounds(
     mean, spread = float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else 0.0
     if spread < 1e-12:
         return _without_spread(mean, len(known), level) if bounded else (mean, mean)
-    half = float(stats.t.ppf((1 + level) / 2, len(known) - 1)) * spread / len(known) ** 0.5
+    half = float(special.stdtrit(len(known) - 1, (1 + level) / 2)) * spread / len(known) ** 0.5
     low, high = mean - half, mean + half
     return (max(0.0, low), min(1.0, high)) if bounded else (low, high)
 
@@ -219,7 +219,7 @@ def _jackknife(data: ClusterCells, point: float, level: float) -> tuple[float, f
     if len(usable) < clusters:  # a cell that only one cluster has cannot be judged without it
         return 0.0, 1.0
     error = float(((clusters - 1) / clusters * ((usable - usable.mean()) ** 2).sum()) ** 0.5)
-    half = float(stats.t.ppf((1 + level) / 2, clusters - 1)) * error
+    half = float(special.stdtrit(clusters - 1, (1 + level) / 2)) * error
     return point - half, point + half
 
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from offswitch.audit.long_run_sums import COLUMNS
 
@@ -83,7 +82,8 @@ def theil_sen(values: Sequence[float | None]) -> float | None:
     if len(known) < FEWEST:
         return None
     times, heights = np.array(known).T
-    slope = float(stats.theilslopes(heights, times)[0])
+    runs, rises = (row[:, None] - row for row in (times, heights))
+    slope = float(np.median(rises[runs > 0] / runs[runs > 0]))
     return min(1.0, max(-1.0, slope))
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from offswitch.audit.records import Conduct
 from offswitch.audit.summary import HEADLINE_THREAT, POWER_GAINED, measured
@@ -146,5 +146,5 @@ def _error(strength: Power, moved: NDArray[np.float64]) -> float:
     if len(parts) < 2:
         return rounding + float(np.abs(moved) @ (strength.high - strength.low)) / 2
     spread = float(parts.std(ddof=1)) / np.sqrt(len(parts))
-    quantile = float(stats.t.ppf((1 + strength.level) / 2, len(parts) - 1))
+    quantile = float(special.stdtrit(len(parts) - 1, (1 + strength.level) / 2))
     return float(rounding + quantile * spread)

@@ -17,7 +17,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
-from scipy.stats import qmc
 
 from offswitch.audit.worst_case_measure import Evaluation
 from offswitch.audit.worst_case_report import PathPoint, Scenario, Threshold
@@ -120,6 +119,8 @@ def _halved(
     efforts = EFFORTS if graded else EFFORTS[-1:]
     cost = sum(KEPT**-rung for rung in range(len(efforts)))
     count = 2 ** max(0, int(np.log2(max(1.0, budget * SAMPLED_SHARE / cost))))
+    from scipy.stats import qmc  # lazy: it takes most of a second to import
+
     drawn = qmc.Sobol(space.dimensions, seed=np.random.default_rng(seed)).random(count)
     points = np.vstack([space.default, drawn[1:]])  # what a world is like anyway is a case too
     values: list[float | None] = []

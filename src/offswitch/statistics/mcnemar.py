@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from scipy import stats
-
 from offswitch.errors import StatisticsError
 
 __all__ = ["mcnemar_p"]
@@ -23,5 +21,7 @@ def mcnemar_p(only_treated: int, only_control: int) -> float:
     """
     if min(only_treated, only_control) < 0:
         raise StatisticsError(f"pairs {only_treated} and {only_control}, expected counts >= 0")
+    from scipy import stats  # lazy: it takes most of a second to import
+
     differing = only_treated + only_control
     return float(stats.binomtest(only_treated, differing).pvalue) if differing else 1.0
