@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from offswitch.errors import WorldError
 from offswitch.mdp.model import FiniteMDP
 from offswitch.trace.event import Event
 from offswitch.worlds.goal import Goal
-from offswitch.worlds.world import Branch, World
+from offswitch.worlds.world import World
 
 __all__ = ["CompiledWorld", "branch_rewards", "compile_world", "compiled_world", "expected_rewards"]
 
@@ -146,26 +146,35 @@ class _Enumeration:
         if self.known is not None and state in self.known.index:
             self._copy_rows(self.known, self.known.index[state])
             return
-        actions = range(len(self.world.actions))
-        ends = self.world.ending(state) is not None
+        world, actions = self.world, range(len(self.world.actions))
+        ends = world.ending(state) is not None
         self.ending.append(ends)
-        self.executed.append(
-            list(actions) if ends else [self.world.executed(state, action) for action in actions]
-        )
+        if ends:
+            self._loop(state, len(actions))
+            return
+        self.executed.append([world.executed(state, action) for action in actions])
         for action in actions:
-            self._add_row(state, action, [Branch(1.0, state)] if ends else None)
+            self._add_row(state, action)
 
-    def _add_row(
-        self, state: Hashable, action: int, branches: Sequence[Branch[Any]] | None
-    ) -> None:
+    def _loop(self, state: Hashable, n_actions: int) -> None:
+        """Adds the rows of an ending state."""
+        first = len(self.following)
+        self.executed.append(list(range(n_actions)))
+        self.probability += [1.0] * n_actions
+        self.following += [self.index[state]] * n_actions
+        self.happening += [0] * n_actions
+        self.row_start += range(first + 1, first + n_actions + 1)
+
+    def _add_row(self, state: Hashable, action: int) -> None:
         total, index, event_ids = 0.0, self.index, self.event_ids
-        for probability, following, events in branches or self.world.step(state, action):
+        probabilities, followings, happenings = self.probability, self.following, self.happening
+        for probability, following, events in self.world.step(state, action):
             if probability <= 0:
                 continue
             number = index.get(following)
-            self.probability.append(probability)
-            self.following.append(self.number_of(following) if number is None else number)
-            self.happening.append(event_ids.setdefault(tuple(events), len(event_ids)))
+            probabilities.append(probability)
+            followings.append(self.number_of(following) if number is None else number)
+            happenings.append(event_ids.setdefault(tuple(events), len(event_ids)) if events else 0)
             total += probability
         if not abs(total - 1.0) <= ROW_SUM_TOLERANCE:  # so that NaN is refused too
             raise WorldError(
@@ -173,7 +182,7 @@ class _Enumeration:
                 f"{self.world.actions[action]!r} sum to {total:.9g}, expected 1. Correct the "
                 "world's step."
             )
-        self.row_start.append(len(self.following))
+        self.row_start.append(len(followings))
 
     def _copy_rows(self, known: CompiledWorld, state: int) -> None:
         """Adds the A rows that `known` has for its state number `state`."""

@@ -388,6 +388,8 @@ class OperatedWorld(World[Operated[Task]], Generic[Task]):
     def _closed(self, turns: Iterable[Turn], clock: int) -> list[Turn]:
         """`turns` at the end of a step: a round or a task window may begin or end with it."""
         edge = tuple(turning(self.condition.window, clock, self.span))
+        if not edge and (self.stretch == 1 or clock != 0):
+            return list(turns)
         return [
             Turn(turn.probability, self._anew(turn.watch, clock), (*turn.events, *edge))
             for turn in turns
