@@ -44,21 +44,27 @@ def open_folder():
         yield folder
 
 
-@pytest.fixture(scope="session")
-def one_cluster():
-    """Ray, with one cluster for all tests that want one: starting it takes seconds."""
+@pytest.fixture
+def cluster():
+    """Ray, which handles SIGTERM once it has started: later tests have the old handler back."""
     import ray
 
-    yield ray
-    ray.shutdown()
-
-
-@pytest.fixture
-def cluster(one_cluster):
-    """Ray, which handles SIGTERM once it has started: later tests have the old handler back."""
     before = signal.getsignal(signal.SIGTERM)
-    yield one_cluster
+    yield ray
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """One cluster serves a run of tests, as it takes seconds to start, and ends with the last.
+
+    Left alone its ten processes would keep a core busy for a part of every second.
+    """
+    wanted = nextitem is not None and "cluster" in nextitem.fixturenames
+    if "cluster" in item.fixturenames and not wanted:
+        import ray
+
+        ray.shutdown()
 
 
 def pytest_collection_modifyitems(items):
