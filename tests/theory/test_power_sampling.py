@@ -23,11 +23,6 @@ from offswitch.theory.sampling import part_means
 from offswitch.theory.sampling.adjusted_mean import PilotSums, adjust, adjusted_range, coefficients
 from offswitch.theory.sampling.blocks import Agreement, BlockPart
 from offswitch.theory.sampling.contributions import DiscountedGains
-from offswitch.theory.sampling.direction_numbers import (
-    BITS,
-    SOBOL_DIMENSIONS,
-    direction_numbers,
-)
 from offswitch.theory.sampling.intervals import (
     Paired,
     difference_ends,
@@ -36,6 +31,7 @@ from offswitch.theory.sampling.intervals import (
 )
 from offswitch.theory.sampling.part_means import PartMeans
 from offswitch.theory.sampling.quasi_random import (
+    SOBOL_DIMENSIONS,
     IndependentPoints,
     StratifiedPoints,
     sobol_points,
@@ -73,17 +69,6 @@ def test_scrambled_sobol_points_are_the_net_that_scipys_are():
 
 def test_sobol_points_have_as_many_dimensions_as_scipy_has_directions_for():
     assert SOBOL_DIMENSIONS == qmc.Sobol.MAXDIM
-
-
-@pytest.mark.parametrize(("dimensions", "bits"), [(1, 24), (2, 1), (40, 20), (SOBOL_DIMENSIONS, 6)])
-def test_direction_numbers_are_those_of_scipys_points(dimensions, bits):
-    engine, seen = qmc.Sobol(dimensions, scramble=False, bits=BITS), np.zeros(dimensions, np.uint32)
-    for bit, numbers in enumerate(direction_numbers(dimensions, bits).T):
-        # Points come in Gray code order: number 2^j is direction j and direction j - 1.
-        engine.fast_forward(2**bit - engine.num_generated)
-        point = (engine.random(1)[0] * 2.0**BITS).astype(np.uint32)
-        assert (numbers == point ^ seen).all()
-        seen = numbers
 
 
 def test_scrambles_are_independent_and_longer_sequences_continue_shorter_ones():

@@ -26,9 +26,9 @@ from offswitch.theory.power import Options, Power, measured_power
 from offswitch.theory.reward_draws import whole_seed
 from offswitch.theory.sampling.arguments import checked_goals, checked_power_level
 from offswitch.theory.sampling.contributions import Contributions
-from offswitch.theory.sampling.direction_numbers import SOBOL_DIMENSIONS
 from offswitch.theory.sampling.estimate import Progress
 from offswitch.theory.sampling.forced_states import Known, forced_states
+from offswitch.theory.sampling.quasi_random import SOBOL_DIMENSIONS
 from offswitch.theory.sampling.reachable_maximum import reachable_number, reaches, successor_lists
 
 __all__ = ["AverageGains", "MyopicGains", "power_limit_average", "power_limit_myopic"]

@@ -6,6 +6,7 @@ over them are unbiased; independent replicates say how accurate they are.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numba
@@ -14,13 +15,9 @@ from numpy.typing import NDArray
 
 from offswitch.errors import ModelError
 from offswitch.mdp.batched.philox import uniforms
-from offswitch.theory.sampling.direction_numbers import (
-    BITS,
-    SOBOL_DIMENSIONS,
-    direction_numbers,
-)
 
 __all__ = [
+    "SOBOL_DIMENSIONS",
     "IndependentPoints",
     "Points",
     "SobolPoints",
@@ -30,6 +27,10 @@ __all__ = [
 
 LANES = 64
 LANE_BITS = 6
+BITS = 24
+"""Of a number: multiples of 2^-24 are exact in float32, too."""
+SOBOL_DIMENSIONS = 21201
+"""Joe & Kuo's direction numbers, as scipy has them, end here."""
 MOST_PIECES = 2**14
 """Blocks of one replicate: a million points."""
 SCRAMBLE_STREAM, STRATIFY_STREAM = 1, 2
@@ -124,7 +125,7 @@ def sobol_points(seed: int, dimensions: int, *, replicates: int, pieces: int) ->
             f"at most {SOBOL_DIMENSIONS} and {MOST_PIECES}. Ask for a larger half-width, or for "
             "plain draws with variance_reduction=False."
         )
-    base = direction_numbers(dimensions, LANE_BITS + max(pieces - 1, 0).bit_length())
+    base = _directions(dimensions, LANE_BITS + max(pieces - 1, 0).bit_length())
     rows = np.arange(dimensions)
     columns = np.empty((replicates, *base.shape), np.uint32)
     shift = np.empty((replicates, dimensions), np.uint32)
@@ -134,6 +135,24 @@ def sobol_points(seed: int, dimensions: int, *, replicates: int, pieces: int) ->
         _scramble(base, whole, columns[replicate])
         shift[replicate] = whole[:, BITS]
     return SobolPoints(columns, shift)
+
+
+@lru_cache(maxsize=8)
+def _directions(dimensions: int, bits: int) -> NDArray[np.uint32]:
+    """[D, bits] direction numbers, from the points whose number is a power of two."""
+    # Lazy: scipy.stats takes half a second to import.
+    from scipy.stats import qmc
+
+    engine = qmc.Sobol(dimensions, scramble=False, bits=BITS)
+    columns = np.empty((dimensions, bits), np.uint32)
+    before = np.zeros(dimensions, np.uint32)
+    for bit in range(bits):
+        engine.fast_forward(2**bit - engine.num_generated)
+        point = (engine.random(1)[0] * 2.0**BITS).astype(np.uint32)
+        # Points come in Gray code order: number 2^j is direction j and direction j - 1.
+        before = point ^ before
+        columns[:, bit] = before
+    return columns
 
 
 @numba.njit(cache=True, nogil=True)

@@ -30,10 +30,10 @@ from offswitch.theory.sampling.adjusted_mean import (
 )
 from offswitch.theory.sampling.blocks import BlockPart, BlockWork, UniformWork
 from offswitch.theory.sampling.contributions import DiscountedGains, Gains, GivenDraws, LawDraws
-from offswitch.theory.sampling.direction_numbers import SOBOL_DIMENSIONS
 from offswitch.theory.sampling.forced_states import Known
 from offswitch.theory.sampling.intervals import Extremes
 from offswitch.theory.sampling.quasi_random import (
+    SOBOL_DIMENSIONS,
     IndependentPoints,
     StratifiedPoints,
     sobol_points,
