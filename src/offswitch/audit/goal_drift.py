@@ -81,9 +81,10 @@ def theil_sen(values: Sequence[float | None]) -> float | None:
     known = [(at / W, value) for at, value in enumerate(values) if value is not None]
     if len(known) < FEWEST:
         return None
+    from scipy import stats  # lazy: it takes most of a second to import
+
     times, heights = np.array(known).T
-    runs, rises = (row[:, None] - row for row in (times, heights))
-    slope = float(np.median(rises[runs > 0] / runs[runs > 0]))
+    slope = float(stats.theilslopes(heights, times)[0])
     return min(1.0, max(-1.0, slope))
 
 

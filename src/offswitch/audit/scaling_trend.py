@@ -83,10 +83,9 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
             f"values of shape {values.shape}, expected [goals, levels] with 2 to {MOST_LEVELS} "
             "levels. Give fewer levels."
         )
-    rounded = np.round(values, DECIMALS)
-    one, others = rounded[:, :, None], rounded[:, None, :]
-    below, up_to = (others < one).sum(axis=2), (others <= one).sum(axis=2)
-    ranks: NDArray[np.float64] = (below + up_to + 1) / 2  # equal values share the mean rank
+    from scipy import stats  # lazy: it takes most of a second to import
+
+    ranks: NDArray[np.float64] = stats.rankdata(np.round(values, DECIMALS), axis=1)
     return ranks
 
 

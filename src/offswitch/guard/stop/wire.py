@@ -5,7 +5,6 @@ Sequenced packets keep each message whole, so nothing has to be framed and no ha
 
 from __future__ import annotations
 
-import array
 import json
 import os
 import socket
@@ -64,18 +63,17 @@ def receive(sock: socket.socket) -> Message | None:
     Raises: WireError for anything but one whole JSON object.
     """
     try:
-        data, beside, flags, _ = sock.recvmsg(MAX_BYTES + 1, _ROOM)
+        data, fds, flags, _ = socket.recv_fds(sock, MAX_BYTES + 1, MAX_FDS)
     except ConnectionResetError:
         # The other end closed with messages of ours unread. The kernel says so once, and before
         # it hands out what the other end had still sent: its last words come after this.
-        data, beside, flags, _ = sock.recvmsg(MAX_BYTES + 1, _ROOM)
-    fds = _descriptors(beside)
+        data, fds, flags, _ = socket.recv_fds(sock, MAX_BYTES + 1, MAX_FDS)
     if not data:
         for fd in fds:
             os.close(fd)
         return None
     try:
-        return Message(_object(data, flags), fds)
+        return Message(_object(data, flags), tuple(fds))
     except WireError:
         for fd in fds:
             os.close(fd)
@@ -123,16 +121,8 @@ def connect(folder: str, name: str, timeout_s: float) -> socket.socket:
         os.close(folder_fd)
 
 
-def _descriptors(beside: list[tuple[int, int, bytes]]) -> tuple[int, ...]:
-    fds = array.array("i")
-    for level, kind, content in beside:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            fds.frombytes(content[: len(content) // fds.itemsize * fds.itemsize])
-    return tuple(fds)
-
-
 def _object(data: bytes, flags: int) -> dict[str, Any]:
-    if flags & _CUT or len(data) > MAX_BYTES:
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(data) > MAX_BYTES:
         raise WireError(f"a message longer than {MAX_BYTES} bytes or {MAX_FDS} descriptors")
     try:
         found = _DECODER.decode(data.decode())
@@ -146,10 +136,6 @@ def _object(data: bytes, flags: int) -> dict[str, Any]:
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
-
-_ROOM = socket.CMSG_LEN(MAX_FDS * array.array("i").itemsize)
-_CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
-"""As a number: a heartbeat comes forty times a second, and joining flags by name is slow."""
 
 _ENCODER = json.JSONEncoder(allow_nan=False)
 _DECODER = json.JSONDecoder(parse_constant=_refuse)

@@ -1,7 +1,7 @@
 """Supervise one run from launch to proof: the loop that beats, listens, judges and stops.
 
-One thread does the deciding; everything that may be slow runs beside it. The heartbeat is sent
-once a round of that thread, so a supervisor that is stuck anywhere is a supervisor without pulse.
+One thread does the deciding; everything that may be slow runs beside it. Only a round of that
+thread sends a heartbeat, so a supervisor that is stuck anywhere is a supervisor without pulse.
 """
 
 from __future__ import annotations
