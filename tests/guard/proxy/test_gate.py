@@ -247,3 +247,16 @@ def test_a_long_act_is_written_down_by_its_hash_and_its_names_are_cut() -> None:
     assert (len(fields["host"]), len(fields["path"])) == (803, 803)
     short = told(Act(kind="tool", tool="t" * 800, arguments={"a": "x" * 40_000}))
     assert (short["arguments"], short["tool"]) == ({"a": "x" * 40_000}, "t" * 800)
+
+
+@pytest.mark.parametrize("letter", ["x", "\0", "é", "\u2028", "\U0001f600"])
+@pytest.mark.parametrize("around", [-1, 0, 1])
+def test_how_long_an_act_is_counts_in_ascii_whatever_it_is_written_in(
+    letter: str, around: int
+) -> None:
+    each = len(json.dumps(letter)) - 2
+    left = gates.MOST_BYTES - len(json.dumps({"a": ""})) + around
+    arguments = {"a": letter * (left // each) + "x" * (left % each)}
+    assert len(json.dumps(arguments)) == gates.MOST_BYTES + around
+    fields = told(Act(kind="tool", tool="t", arguments=arguments))
+    assert (fields["arguments"] == arguments) == (around <= 0)

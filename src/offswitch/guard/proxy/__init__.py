@@ -7,6 +7,7 @@ settings         what P is told when it starts
 rights           its user, who is not root
 link             the supervisor's end: starts P, writes the ledger, raises alarms
 channel          P's end
+packets          what goes between the two, written and read
 waiting          reports that wait for an operator's answer
 gate             an act is judged, written down, and only then let through
 pace             how fast acts may follow one another at throttle

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, final  # Any: values of a JSON object
 
 from offswitch.errors import GuardError
+from offswitch.guard.proxy import packets
 from offswitch.guard.stop import wire
 
 __all__ = ["Channel", "Reporter"]
@@ -80,7 +81,7 @@ class Channel:
     def tell(self, fields: dict[str, Any]) -> None:
         """See `Reporter`."""
         try:
-            sent = wire.send(self._sock, fields)
+            sent = packets.send(self._sock, fields)
         except (OSError, ValueError) as problem:
             raise GuardError(f"nothing can be reported to the supervisor: {problem}") from problem
         if not sent:
@@ -93,13 +94,15 @@ class Channel:
 
     def _readable(self) -> None:
         try:
-            while (message := wire.receive(self._sock)) is not None:
-                self._take(message.fields)
+            fields = packets.receive(self._sock)  # one: the loop calls again while more waits
         except BlockingIOError:
             return
         except (OSError, wire.WireError):
-            pass  # as good as gone
-        self._lost()
+            fields = None  # as good as gone
+        if fields is None:
+            self._lost()
+        else:
+            self._take(fields)
 
     def _take(self, fields: dict[str, Any]) -> None:
         number = fields.get("number")

@@ -236,11 +236,15 @@ def told(act: Act) -> dict[str, Any]:
     fields: dict[str, Any] = {
         name: value for name, value in msgspec.structs.asdict(act).items() if value
     }
-    text = json.dumps(act.arguments, sort_keys=True)
-    if len(text) > MOST_BYTES:
+    if _may_be_long(act) and len(text := json.dumps(act.arguments, sort_keys=True)) > MOST_BYTES:
         digest = hashlib.sha256(text.encode()).hexdigest()
         fields["arguments"] = {"sha256": digest, "bytes": len(text), "starts": text[:SHOWN]}
     for name in ("tool", "host", "path"):
         if len(fields.get(name, "")) > 4 * SHOWN:
             fields[name] = fields[name][: 4 * SHOWN] + "..."
     return fields
+
+
+def _may_be_long(act: Act) -> bool:
+    """False where the ASCII JSON cannot be: a byte of the UTF-8 without blanks is six at most."""
+    return 6 * len(msgspec.json.encode(act.arguments)) > MOST_BYTES

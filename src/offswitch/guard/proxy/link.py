@@ -22,6 +22,7 @@ import msgspec
 
 from offswitch.errors import GuardError
 from offswitch.guard.ledger.record import RecordKind, Writer
+from offswitch.guard.proxy import packets
 from offswitch.guard.proxy.matching import HIDDEN_EXECUTION, Matching
 from offswitch.guard.proxy.settings import EVERY_S, PER_S, ProxySettings, check_settings
 from offswitch.guard.proxy.waiting import Waiting
@@ -123,7 +124,8 @@ class ProxyLink:
 
     def quiesce(self) -> None:
         """Let nothing new through."""
-        wire.send(self._socket, {"type": "order", "word": "quiesce"})  # one that is gone is quiet
+        quiet = {"type": "order", "word": "quiesce"}
+        packets.send(self._socket, quiet)  # one that is gone is quiet
 
     def hold(self, reason: str) -> str:
         """Hold every act for an operator; without a reason: no longer. Says by what."""
@@ -172,13 +174,13 @@ class ProxyLink:
         return book
 
     def _order(self, word: str, **fields: Any) -> None:  # Any: values of a JSON object
-        if not wire.send(self._socket, {"type": "order", "word": word, **fields}):
+        if not packets.send(self._socket, {"type": "order", "word": word, **fields}):
             raise GuardError(f"the proxy did not take the order {word!r}")
 
     def _serve(self) -> None:
         try:
-            while (message := wire.receive(self._socket)) is not None:
-                self._take(message.fields)
+            while (fields := packets.receive(self._socket)) is not None:
+                self._take(fields)
             why = "the proxy ended"
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be written down
             why = f"the proxy's reports cannot be taken: {type(error).__name__}: {error}"
@@ -194,7 +196,7 @@ class ProxyLink:
         number, word = fields["number"], "allowed" if allow else "refused"
         try:
             self._book.append("command", {"answer": word, "report": number}, actor="operator")
-            wire.send(self._socket, {"type": "operator", "number": number, "allow": allow})
+            packets.send(self._socket, {"type": "operator", "number": number, "allow": allow})
         except Exception as error:  # noqa: BLE001 - an answer that cannot be written is none
             self._failed(f"an answer cannot be written down: {type(error).__name__}: {error}")
             return
@@ -220,7 +222,9 @@ class ProxyLink:
             case "ready":
                 self._ready.set()
         if "number" in fields:
-            wire.send(self._socket, {"type": "written", "number": fields["number"]})
+            packets.send(self._socket, {"type": "written", "number": fields["number"]})
+        if fields["type"] == "act":  # it waits no longer
+            self._match(fields)
 
     def _act(self, fields: dict[str, Any]) -> None:
         body = {name: fields[name] for name in ("source", "act", "word", "reason", "instead")}
@@ -230,14 +234,13 @@ class ProxyLink:
             self._asked.add(fields, time.monotonic())
         elif fields["word"] == "terminate":
             self._alarms.append(Alarm("policy", 1.0, f"{fields['rule']}: {fields['reason']}"))
-        self._match(body)
 
-    def _match(self, body: Mapping[str, Any]) -> None:
+    def _match(self, fields: Mapping[str, Any]) -> None:
         """An executed tool call that no model proposed shows at once."""
-        if self._matching is None or not (hidden := self._matching.hidden(body)):
+        if self._matching is None or not (hidden := self._matching.hidden(fields)):
             return
         count = self._matching.count
-        self._book.append("note", {"what": HIDDEN_EXECUTION, "act": body["act"]})
+        self._book.append("note", {"what": HIDDEN_EXECUTION, "act": fields["act"]})
         self._alarms.append(Alarm("hidden-act", float(count), hidden))
 
     def _expired(self, fields: Mapping[str, Any]) -> None:

@@ -11,7 +11,17 @@ import socket
 import time
 from typing import Any, NamedTuple  # Any: values of a JSON object
 
-__all__ = ["MAX_BYTES", "Message", "WireError", "connect", "listen", "pair", "receive", "send"]
+__all__ = [
+    "MAX_BYTES",
+    "Message",
+    "WireError",
+    "connect",
+    "listen",
+    "pair",
+    "receive",
+    "send",
+    "send_bytes",
+]
 
 MAX_BYTES = 1 << 17
 """Longest message, bytes; less than what a socket takes at once by default."""
@@ -41,7 +51,11 @@ def send(sock: socket.socket, fields: dict[str, Any], fds: tuple[int, ...] = ())
 
     Raises: WireError when the message is longer than `MAX_BYTES`.
     """
-    data = _ENCODER.encode(fields).encode()
+    return send_bytes(sock, _ENCODER.encode(fields).encode(), fds)
+
+
+def send_bytes(sock: socket.socket, data: bytes, fds: tuple[int, ...] = ()) -> bool:
+    """`send`, for a message that is JSON already."""
     if len(data) > MAX_BYTES or len(fds) > MAX_FDS:
         raise WireError(
             f"a message of {len(data)} bytes and {len(fds)} descriptors; the most is {MAX_BYTES} "
