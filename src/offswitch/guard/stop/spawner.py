@@ -175,8 +175,7 @@ def _become(
         os.setsid()
         limit_core()  # now: the jail's filter refuses to change it; whether it held, a probe tells
         for path in groups:
-            with open(path, "w", encoding="ascii") as file:
-                file.write("0")
+            _enter(path)
         for name, limits in order.rlimits.items():
             resource.setrlimit(getattr(resource, name), limits)
         _change_user(order)
@@ -193,6 +192,13 @@ def _become(
         os.write(problem_out, f"{type(error).__name__}: {error}".encode())
     finally:
         os._exit(127)
+
+
+def _enter(group_file: str) -> None:
+    # Not opened as text: the codec would be loaded from the disk, in every child anew.
+    fd = os.open(group_file, os.O_WRONLY | os.O_CLOEXEC)
+    os.write(fd, b"0")
+    os.close(fd)
 
 
 def _change_user(order: LaunchOrder) -> None:
