@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from jails import LIMITS, folders, output, planned
+from jails import LIMITS, entering, folders, output, planned
 from msgspec.structs import replace
 
 from offswitch.errors import GuardError, PolicyError
@@ -58,6 +58,19 @@ def test_no_folder_of_people_or_of_keys_is_shown(secret: str) -> None:
         readable = plan.entry.landlock.read
     for shown in (*bubblewrap.SYSTEM, *bubblewrap.MERGED, *settings, *readable):
         assert not Path(secret).is_relative_to(shown)
+
+
+def test_the_files_of_the_jails_etc_are_its_own_or_the_hosts_and_stay_as_they_are() -> None:
+    host = [name for name in ("services", "ld.so.cache") if Path("/etc", name).is_file()]
+    names = " ".join(f"/etc/{name}" for name in ("passwd", *host))
+    change = f"for f in {names}; do chmod 666 $f; echo x >> $f; mv $f $f.old; rm -f $f; done; "
+    change += "touch /etc/ld.so.preload; ls /etc/ld.so.preload; "
+    with planned(("sh", "-c", f"exec 2>/dev/null; {change} sha256sum {names}")) as plan:
+        text, code = output(entering(plan, landlock=None))  # the mount alone has to hold
+    expected = {"/etc/passwd": b"agent:x:1000:1000:agent:/tmp/home:/bin/sh\n"}
+    expected |= {f"/etc/{name}": Path("/etc", name).read_bytes() for name in host}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in expected.items()}
+    assert (text, code) == ("".join(f"{one}  {name}\n" for name, one in digests.items()), 0)
 
 
 def test_landlock_lets_an_agent_write_its_folders_and_devices_that_keep_nothing() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from offswitch.guard.jail import inside
@@ -18,6 +19,7 @@ __all__ = [
     "WORK",
     "bubblewrap_arguments",
     "bubblewrap_data",
+    "etc_files",
     "host_sockets",
     "prefix_of",
 ]
@@ -58,11 +60,12 @@ _NAMESPACES = (
 
 
 def bubblewrap_arguments(
-    policy: JailPolicy, python: str, sockets: Mapping[str, str]
+    policy: JailPolicy, python: str, sockets: Mapping[str, str], etc: Iterable[str]
 ) -> tuple[str, ...]:
     """What bubblewrap is told, read-only wherever it is not the workspace or a memory file system.
 
-    Mounts are made in this order: a later one covers an earlier one.
+    Mounts are made in this order: a later one covers an earlier one. `etc` names the files that
+    `bubblewrap_data` holds, in its order.
     """
     tmp = str(policy.limits.tmp)
     arguments = [*_NAMESPACES, "--disable-userns", "--die-with-parent"]
@@ -72,9 +75,8 @@ def bubblewrap_arguments(
     arguments += ["--remount-ro", "/dev", "--size", tmp, "--perms", "1777", "--tmpfs", "/tmp"]
     arguments += ["--dir", "/tmp/home", "--dir", "/var/tmp"]
     arguments += _system_binds()
-    for number, name in ((JailFds.PASSWD, "passwd"), (JailFds.GROUP, "group")):
-        arguments += ["--ro-bind-data", str(number), f"/etc/{name}"]
-    arguments += ["--ro-bind-data", str(JailFds.HOSTS), "/etc/hosts"]
+    for number, name in enumerate(etc, JailFds.ETC):
+        arguments += ["--perms", "0444", "--file", str(number), f"/etc/{name}"]
     for path in (*prefix_of(python), *policy.read):
         arguments += ["--ro-bind", path, path]
     arguments += ["--ro-bind", inside.__path__[0], f"{INSIDE}/inside"]
@@ -129,7 +131,7 @@ def _system_binds() -> list[str]:
         elif Path(path).is_dir():
             binds += ["--ro-bind", path, path]
     for name in SYSTEM_SETTINGS:
-        if Path("/etc", name).exists():
+        if Path("/etc", name).is_dir():
             binds += ["--ro-bind", f"/etc/{name}", f"/etc/{name}"]
     return binds
 
@@ -141,11 +143,25 @@ def prefix_of(python: str) -> tuple[str, ...]:
     return (sys.base_prefix,)
 
 
-def bubblewrap_data(seccomp: bytes) -> dict[int, bytes]:
-    """Descriptor number -> what these arguments expect to read there."""
+def etc_files() -> dict[str, bytes]:
+    """The plain files of the jail's /etc by their names: its own, and copies of the host's.
+
+    bubblewrap reads the table of all mounts anew for every mount it makes, so a copy in the jail's
+    root, which is read-only in the end, is quicker there than a mount.
+    """
+    places = {name: Path("/etc", name) for name in SYSTEM_SETTINGS}
     return {
-        JailFds.SECCOMP: seccomp,
-        JailFds.PASSWD: f"agent:x:{_JAIL_UID}:{_JAIL_UID}:agent:/tmp/home:/bin/sh\n".encode(),
-        JailFds.GROUP: f"agent:x:{_JAIL_UID}:\n".encode(),
-        JailFds.HOSTS: b"127.0.0.1 localhost jail\n::1 localhost jail\n",
+        "passwd": f"agent:x:{_JAIL_UID}:{_JAIL_UID}:agent:/tmp/home:/bin/sh\n".encode(),
+        "group": f"agent:x:{_JAIL_UID}:\n".encode(),
+        "hosts": b"127.0.0.1 localhost jail\n::1 localhost jail\n",
+        **{
+            name: place.read_bytes()
+            for name, place in places.items()
+            if place.is_file() and os.access(place, os.R_OK)
+        },
     }
+
+
+def bubblewrap_data(seccomp: bytes, etc: Mapping[str, bytes]) -> dict[int, bytes]:
+    """Descriptor number -> what these arguments expect to read there."""
+    return {JailFds.SECCOMP: seccomp, **dict(enumerate(etc.values(), JailFds.ETC))}

@@ -18,13 +18,9 @@ class JailFds:
     """Written by the entry program: a JSON object a line; closed when the agent starts."""
     GO = 24
     """Read by the entry program: the byte 'g' starts the agent, anything else ends it."""
-    PASSWD = 25
-    """Read by bubblewrap: the jail's /etc/passwd."""
-    GROUP = 26
-    """Read by bubblewrap: the jail's /etc/group."""
-    HOSTS = 27
-    """Read by bubblewrap: the jail's /etc/hosts."""
-    ARGS = 28
+    ARGS = 25
     """Read by bubblewrap: its arguments, which the agent could otherwise read in /proc/1."""
-    PROGRAM = 29
+    PROGRAM = 26
     """Read by the entry program: its own modules."""
+    ETC = 27
+    """The first of those read by bubblewrap for the files of the jail's /etc, one each."""

@@ -19,6 +19,7 @@ from offswitch.guard.jail.bubblewrap import (
     WORK,
     bubblewrap_arguments,
     bubblewrap_data,
+    etc_files,
     prefix_of,
 )
 from offswitch.guard.jail.catalog import PROBES
@@ -135,6 +136,7 @@ def plan_jail(
     waived = frozenset(policy.waive)
     seccomp = filter_program(tier.level, waived) if tier.level >= 1 else None
     jailed = tier.level >= 2
+    etc = etc_files() if jailed else {}
     ports = (*policy.tcp_ports, *(port for port, _ in forward))
     opened = msgspec.structs.replace(policy, tcp_ports=ports)
     entry = _entry(opened, host, tier, uid, group, python)
@@ -148,9 +150,9 @@ def plan_jail(
     return JailPlan(
         argv=_argv(host, python, jailed),
         environment=mark,
-        bubblewrap=bubblewrap_arguments(policy, python, sockets or {}) if jailed else (),
+        bubblewrap=bubblewrap_arguments(policy, python, sockets or {}, etc) if jailed else (),
         data={
-            **(bubblewrap_data(seccomp) if jailed and seccomp else {}),
+            **(bubblewrap_data(seccomp, etc) if jailed and seccomp else {}),
             JailFds.PROGRAM: entry_bytecode(),
         },
         uid=uid if uid != host.uid else None,
