@@ -11,6 +11,7 @@ import marshal
 import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 
 from offswitch.guard.jail import inside
 from offswitch.guard.jail.descriptors import JailFds
@@ -18,11 +19,12 @@ from offswitch.guard.jail.descriptors import JailFds
 __all__ = ["entry_bytecode", "entry_command"]
 
 _START = """\
-import sys, marshal, posix
+import gc, marshal, posix, sys
+gc.disable()
 if sys.implementation.cache_tag == {tag!r}:
     first, modules = marshal.loads(posix.pread({program}, 1 << 24, 0))
     exec(first)
-    install(modules)
+    preload(modules)
 else:
     sys.path.insert(0, {folder!r})
 from inside.entry import main
@@ -33,7 +35,8 @@ main({settings})
 def entry_command(python: str, folder: str) -> tuple[str, ...]:
     """The command that becomes the entry program, whose package lies in `folder`, too.
 
-    `entry_bytecode` must be readable at `JailFds.PROGRAM`.
+    `entry_bytecode` must be readable at `JailFds.PROGRAM`. The program collects no garbage: it
+    lives for milliseconds, and in its child a collection would copy every page that both share.
     """
     text = _START.format(
         tag=sys.implementation.cache_tag,
@@ -44,14 +47,29 @@ def entry_command(python: str, folder: str) -> tuple[str, ...]:
     return (python, "-I", "-S", "-c", text)
 
 
+_PROBES = (
+    "calls", "files", "namespaces", "privileges", "processes", "resources", "sockets", "terminal",
+)  # fmt: skip
+_IMPORTED = (
+    "inside",
+    *(f"inside.{name}" for name in ("outcome", "kernel", "landlock", "limits", "forwarder")),
+    *(f"inside.probes.{name}" for name in _PROBES),
+    *(f"inside.{name}" for name in ("probes", "battery", "entry")),
+)
+"""The entry program's modules, each after those that it imports."""
+
+
 @functools.cache
 def entry_bytecode() -> bytes:
-    """What defines `install`, and every module by its name in the jail, for this Python version."""
-    root = Path(inside.__path__[0])
-    modules = {}
-    for file in sorted(root.rglob("*.py")):
-        parts = ("inside", *file.relative_to(root).with_suffix("").parts)
-        package = parts[-1] == "__init__"
-        name = ".".join(parts[:-1] if package else parts)
-        modules[name] = (package, SourceFileLoader(name, str(file)).get_code(name))
-    return marshal.dumps((modules["inside.preloaded"][1], modules))
+    """What defines `preload`, and what it is given in the jail, for this Python version."""
+    modules = []
+    for name in _IMPORTED:
+        place = Path(inside.__path__[0], *name.split(".")[1:])
+        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        modules.append((name, place.is_dir(), _code(name, file)))
+    first = _code("inside.preloaded", Path(inside.__path__[0], "preloaded.py"))
+    return marshal.dumps((first, modules))
+
+
+def _code(name: str, file: Path) -> CodeType | None:
+    return SourceFileLoader(name, str(file)).get_code(name)

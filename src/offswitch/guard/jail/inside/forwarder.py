@@ -9,6 +9,7 @@ agent, or by hand, standard library only:
 
 from __future__ import annotations
 
+import gc
 import posix as os
 import sys
 
@@ -60,6 +61,7 @@ def start(ports: Iterable[tuple[int, str]]) -> None:
 
 def _serve_detached(ports: tuple[tuple[int, str], ...], said: int) -> None:
     try:
+        gc.enable()  # unlike the entry program, this one lives on
         os.setsid()
         nothing = os.open("/dev/null", os.O_RDWR)
         for fd in (0, 1, 2):
