@@ -5,6 +5,8 @@ import fcntl
 import os
 import resource
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -30,8 +32,10 @@ from offswitch.guard.jail import launch as launching
 from offswitch.guard.jail.bait import laid_bait
 from offswitch.guard.jail.catalog import PROBES
 from offswitch.guard.jail.host import inspect_host
+from offswitch.guard.jail.inside import limits
+from offswitch.guard.jail.inside.kernel import bounds, set_bounds
 from offswitch.guard.jail.inside.limits import apply_limits
-from offswitch.guard.jail.inside.probes import privileges, resources
+from offswitch.guard.jail.inside.probes import privileges, resources, sockets
 from offswitch.guard.jail.limits import resource_limits
 from offswitch.guard.jail.plan import JailPlan
 from offswitch.guard.jail.selftest import Report, judge
@@ -201,14 +205,14 @@ def test_core_dumps_are_stopped_before_the_jail_is_built(monkeypatch):
         ([0, 0], "|/usr/bin/handler", "allowed"),
         ([0, 0], "", "blocked"),
         ([4096, 0], "", "allowed"),
-        ([-1, -1], "", "allowed"),
+        ([2**64 - 1] * 2, "", "allowed"),
     ],
 )
 def test_a_limit_of_1_alone_stops_the_hosts_crash_handler(monkeypatch, granted, pattern, word):
     left = list(granted)
     monkeypatch.setattr(resources, "_raised", lambda which, bound: True)
     monkeypatch.setattr(resources, "_core_program", lambda: pattern[1:])
-    monkeypatch.setattr(resources.resource, "getrlimit", lambda which: (left.pop(0), 0))
+    monkeypatch.setattr(resources, "bounds", lambda which: (left.pop(0), 0))
     assert resources.core_dump({}).word == word
 
 
@@ -243,11 +247,53 @@ def test_removing_a_bound_on_priority_turns_its_probe_red(name, bound, probe):
 @pytest.mark.parametrize("level", [1, 2])
 @pytest.mark.parametrize(("name", "bound", "_probe"), PRIORITIES)
 def test_a_priority_that_was_handed_down_is_taken_away(name, bound, _probe, level, monkeypatch):
-    which, made = getattr(resource, f"RLIMIT_{name}"), dict[int, tuple[int, int]]()
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (bound, bound))
-    monkeypatch.setattr(resource, "setrlimit", made.__setitem__)
+    made = dict[str, tuple[int, int]]()
+    monkeypatch.setattr(limits, "bounds", lambda _: (bound, bound))
+    monkeypatch.setattr(limits, "set_bounds", lambda one, *both: made.update({one: both}))
     apply_limits(resource_limits(LIMITS, tier=level, memory_in_group=True, uid=ORDINARY))
-    assert made[which] == (0, 0)
+    assert made[name] == (0, 0)
+
+
+def test_the_bounds_of_a_process_are_read_and_set_under_their_own_names():
+    def try_it() -> list[list[int]]:
+        changed = []
+        for name in ("CPU", "FSIZE", "DATA", "CORE", "NPROC", "NOFILE", "AS", "NICE", "RTPRIO"):
+            which = getattr(resource, f"RLIMIT_{name}")
+            soft, hard = (one % 2**64 for one in resource.getrlimit(which))
+            assert bounds(name) == (soft, hard)
+            lower = min(hard, 2**50) - (hard > 0)
+            set_bounds(name, 0 if name == "NICE" else lower, lower)
+            changed.append([lower, *resource.getrlimit(which)])
+            with pytest.raises(PermissionError):
+                set_bounds(name, lower, lower + 1)
+        return changed
+
+    for lower, soft, hard in as_ordinary(try_it, list[list[int]]):
+        assert (soft, hard) in ((lower, lower), (0, lower))
+
+
+def test_a_probe_of_a_socket_gets_through_where_somebody_listens_and_waits_for_nobody():
+    plain = [probe for probe in sockets.PROBES if probe is not sockets.vsock]
+    with planned() as plan:
+        with laid_bait(plan) as bait:
+            assert [probe(bait).word for probe in plain] == ["allowed"] * 5
+        assert [probe(bait).word for probe in plain] == ["blocked"] * 5
+    busy = f"offswitch-test-{os.getpid()}"
+    with contextlib.ExitStack() as stack:
+        keeper, *queue = (stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3))
+        keeper.bind(f"\0{busy}")
+        keeper.listen(0)
+        for one in queue:
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(f"\0{busy}")
+        # One that waits for ever would be ended by the signal, with EINTR.
+        stack.callback(signal.setitimer, signal.ITIMER_REAL, 0)
+        stack.callback(signal.signal, signal.SIGALRM, signal.getsignal(signal.SIGALRM))
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.setitimer(signal.ITIMER_REAL, 20)
+        found = sockets.unix_abstract({**bait, "abstract": busy})
+    assert (found.word, found.detail) == ("blocked", "EAGAIN")
 
 
 @pytest.mark.skipif(not capable(CAP_SYS_NICE), reason="needs a right to raise priorities")

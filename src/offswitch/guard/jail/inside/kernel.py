@@ -1,4 +1,4 @@
-"""System calls the standard library has no name for, through the C library.
+"""System calls through the C library: those the standard library has no name for, or a slow one.
 
 By ctypes' own C module: ctypes around it takes longer to load than all probes take to run, and
 nothing of it is needed. Structures the kernel reads are bytes here, see `words`.
@@ -18,6 +18,7 @@ __all__ = [
     "SIGKILL",
     "SIGPIPE",
     "SIGXFSZ",
+    "bounds",
     "call",
     "checked",
     "default_action",
@@ -25,6 +26,7 @@ __all__ = [
     "load_filter",
     "prctl",
     "reserve",
+    "set_bounds",
     "words",
 ]
 
@@ -37,6 +39,14 @@ class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg] # the plain form has
 
 class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg] # as above
     _type_ = "l"
+
+
+class _UnsignedLong(_ctypes._SimpleCData):  # type: ignore[type-arg] # as above
+    _type_ = "L"
+
+
+class _Pair(_ctypes.Array):  # type: ignore[type-arg] # as above
+    _type_, _length_ = _UnsignedLong, 2
 
 
 class _Text(_ctypes._SimpleCData):  # type: ignore[type-arg] # as above
@@ -76,6 +86,12 @@ _EVERYWHERE = {
     "landlock_add_rule": 445,
     "landlock_restrict_self": 446,
 }
+
+# The resource module is a shared library, which takes as long to load as ten probes to run.
+_RESOURCES = {
+    "CPU": 0, "FSIZE": 1, "DATA": 2, "CORE": 4, "NPROC": 6, "NOFILE": 7, "AS": 9, "NICE": 13,
+    "RTPRIO": 14,
+}  # fmt: skip
 
 # The signal module takes half as long to load as the interpreter: it makes enumerations.
 SIGKILL, SIGPIPE, SIGXFSZ = 9, 13, 25
@@ -123,6 +139,26 @@ def default_action(number: int) -> None:
 def end_after(seconds: int) -> None:
     """The kernel ends this process then."""
     LIBC.alarm(seconds)
+
+
+def bounds(resource: str) -> tuple[int, int]:
+    """Soft and hard bound of a resource ('DATA', 'NPROC', ...).
+
+    Raises:
+        OSError: what the kernel answered.
+    """
+    found = _Pair()
+    checked(LIBC.getrlimit(_RESOURCES[resource], found))
+    return found[0], found[1]
+
+
+def set_bounds(resource: str, soft: int, hard: int) -> None:
+    """From here on this process and its children live within them.
+
+    Raises:
+        OSError: what the kernel answered.
+    """
+    checked(LIBC.setrlimit(_RESOURCES[resource], _Pair(soft, hard)))
 
 
 _READ_AND_WRITE, _PRIVATE_AND_ANONYMOUS = 0x3, 0x22

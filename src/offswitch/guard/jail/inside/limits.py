@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import resource
+from .kernel import bounds, set_bounds
 
 __all__ = ["apply_limits"]
-
-_UNLIMITED = resource.RLIM_INFINITY
 
 
 def apply_limits(limits: dict[str, int]) -> None:
@@ -16,9 +14,7 @@ def apply_limits(limits: dict[str, int]) -> None:
         OSError: the kernel refused one.
     """
     for name, value in limits.items():
-        which = getattr(resource, f"RLIMIT_{name}")
-        hard = resource.getrlimit(which)[1]
-        bound = value if hard == _UNLIMITED else min(value, hard)
+        bound = min(value, bounds(name)[1])
         # A soft CPU bound below the hard one sends SIGXCPU first, which a program can answer.
         soft = max(1, bound - 1) if name == "CPU" else bound
-        resource.setrlimit(which, (soft, bound))
+        set_bounds(name, soft, bound)

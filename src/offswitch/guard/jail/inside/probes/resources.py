@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import posix as os
-import resource
 
-from ..kernel import reserve
+from ..kernel import bounds, reserve, set_bounds
 from ..outcome import allowed, blocked, not_applicable, refused
 
 __all__ = [
@@ -87,16 +86,16 @@ def exceed_processes(bait: Bait) -> Outcome:
 
     The kernel does not hold root's own id to it; the soft bound is lowered to 1 for one fork.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-    if hard == resource.RLIM_INFINITY or hard > bait["processes"]:
+    soft, hard = bounds("NPROC")
+    if hard > bait["processes"]:
         return allowed("exceed-processes", f"the bound is {hard}, expected {bait['processes']}")
-    resource.setrlimit(resource.RLIMIT_NPROC, (1, hard))
+    set_bounds("NPROC", 1, hard)
     try:
         child = os.fork()
     except OSError as problem:
         return refused("exceed-processes", problem)
     finally:
-        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+        set_bounds("NPROC", soft, hard)
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
@@ -108,7 +107,7 @@ def exceed_processes(bait: Bait) -> Outcome:
 def open_files(bait: Bait) -> Outcome:
     """A descriptor can be opened past the limit, with the limit raised first where that goes."""
     most = bait["open_files"]
-    _raised(resource.RLIMIT_NOFILE, most + 1)
+    _raised("NOFILE", most + 1)
     try:
         os.close(os.dup2(0, most))
     except OSError as problem:
@@ -118,17 +117,17 @@ def open_files(bait: Bait) -> Outcome:
 
 def processor_time(bait: Bait) -> Outcome:
     """More seconds of a processor than the limit can be had (asked for, never used)."""
-    if _raised(resource.RLIMIT_CPU, bait["cpu"] + 1):
+    if _raised("CPU", bait["cpu"] + 1):
         return allowed("processor-time", f"{bait['cpu'] + 1} s granted")
-    return blocked("processor-time", f"{resource.getrlimit(resource.RLIMIT_CPU)[1]} s at most")
+    return blocked("processor-time", f"{bounds('CPU')[1]} s at most")
 
 
 def core_dump(_bait: Bait) -> Outcome:
     """A process that crashes can leave its memory in a file, or start the program of the host's
     that core_pattern names: at 0 bytes too, but not at 1 (asked for; nothing crashes)."""
     for bound in (_PAGE, 0):
-        _raised(resource.RLIMIT_CORE, bound)
-        most = resource.getrlimit(resource.RLIMIT_CORE)[0]
+        _raised("CORE", bound)
+        most = bounds("CORE")[0]
         if most not in (0, 1):
             return allowed("core-dump", f"{most} bytes granted")
     if most == 0 and (program := _core_program()):
@@ -143,10 +142,10 @@ def _core_program() -> str:
     return pattern[1:] if pattern[:1] == "|" else ""
 
 
-def _raised(which: int, bound: int) -> bool:
+def _raised(resource: str, bound: int) -> bool:
     try:
-        resource.setrlimit(which, (bound, bound))
-    except (OSError, ValueError):  # ValueError: above the hard bound
+        set_bounds(resource, bound, bound)
+    except OSError:
         return False
     return True
 

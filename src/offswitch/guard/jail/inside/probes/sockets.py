@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-# The C module itself: `socket` loads selectors and enum, 10 ms for nothing a probe needs.
-import _socket
+import posix as os
+import sys
 
+from ..kernel import LIBC, checked, words
 from ..outcome import allowed, refused
 
 __all__ = [
@@ -22,32 +23,32 @@ if TYPE_CHECKING:
     from ..outcome import Outcome
     from .bait import Bait
 
-_AF_VSOCK = 40
-_HOST = "127.0.0.1"
-_SECONDS = 0.2
-"""A refusal on one machine comes at once; silence is no refusal."""
+# Even the C module below `socket` takes as long to load as all these probes to run.
+_AF_UNIX, _AF_INET, _AF_VSOCK = 1, 2, 40
+_STREAM, _DATAGRAM, _CLOSED_ON_EXEC = 1, 2, 0o2000000
+_SOL_SOCKET, _SO_SNDTIMEO = 1, 21
+_PATIENCE = words(0, 200_000)
+"""Seconds and microseconds. A refusal on one machine comes at once; silence is no refusal."""
 
 
 def unix_path(bait: Bait) -> Outcome:
     """A unix socket of the host can be connected to by its path."""
-    return _connected("unix-path", _socket.AF_UNIX, _socket.SOCK_STREAM, bait["stream"])
+    return _connected("unix-path", _STREAM, _unix(bait["stream"]))
 
 
 def unix_abstract(bait: Bait) -> Outcome:
     """A unix socket of the host can be connected to by its abstract name."""
-    name = b"\0" + bait["abstract"].encode()
-    return _connected("unix-abstract", _socket.AF_UNIX, _socket.SOCK_STREAM, name)
+    return _connected("unix-abstract", _STREAM, _unix("\0" + bait["abstract"]))
 
 
 def unix_datagram(bait: Bait) -> Outcome:
     """A datagram socket of the host, such as the system log's, can be sent to."""
-    return _connected("unix-datagram", _socket.AF_UNIX, _socket.SOCK_DGRAM, bait["datagram"])
+    return _connected("unix-datagram", _DATAGRAM, _unix(bait["datagram"]))
 
 
 def tcp_to_host(bait: Bait) -> Outcome:
     """A server on the host's loopback can be reached."""
-    address = (_HOST, bait["tcp"])
-    return _connected("tcp-to-host", _socket.AF_INET, _socket.SOCK_STREAM, address)
+    return _connected("tcp-to-host", _STREAM, _loopback(bait["tcp"]))
 
 
 def udp_to_host(bait: Bait) -> Outcome:
@@ -56,13 +57,13 @@ def udp_to_host(bait: Bait) -> Outcome:
     Sending always succeeds; where nobody listens, the next send reports that the first was refused.
     """
     try:
-        plug = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+        plug = _socket(_AF_INET, _DATAGRAM)
         try:
-            plug.connect((_HOST, bait["udp"]))
-            plug.send(b"probe")
-            plug.send(b"probe")
+            _connect(plug, _loopback(bait["udp"]))
+            os.write(plug, b"probe")
+            os.write(plug, b"probe")
         finally:
-            plug.close()
+            os.close(plug)
     except OSError as problem:
         return refused("udp-to-host", problem)
     return allowed("udp-to-host", "nobody refused the datagram")
@@ -71,7 +72,7 @@ def udp_to_host(bait: Bait) -> Outcome:
 def vsock(_bait: Bait) -> Outcome:
     """A socket to the machine below this virtual one can be made; no namespace separates those."""
     try:
-        _socket.socket(_AF_VSOCK, _socket.SOCK_STREAM).close()
+        os.close(_socket(_AF_VSOCK, _STREAM))
     except OSError as problem:
         return refused("vsock", problem)
     return allowed("vsock", "socket made")
@@ -80,16 +81,30 @@ def vsock(_bait: Bait) -> Outcome:
 PROBES = (unix_path, unix_abstract, unix_datagram, tcp_to_host, udp_to_host, vsock)
 
 
-def _connected(
-    name: str, family: int, kind: int, address: str | bytes | tuple[str, int]
-) -> Outcome:
+def _connected(name: str, kind: int, address: bytes) -> Outcome:
     try:
-        plug = _socket.socket(family, kind)
+        plug = _socket(int.from_bytes(address[:2], sys.byteorder), kind)
         try:
-            plug.settimeout(_SECONDS)
-            plug.connect(address)
+            checked(LIBC.setsockopt(plug, _SOL_SOCKET, _SO_SNDTIMEO, _PATIENCE, len(_PATIENCE)))
+            _connect(plug, address)
         finally:
-            plug.close()
+            os.close(plug)
     except OSError as problem:
         return refused(name, problem)
     return allowed(name, "connected")
+
+
+def _socket(family: int, kind: int) -> int:
+    return checked(LIBC.socket(family, kind | _CLOSED_ON_EXEC, 0))
+
+
+def _connect(plug: int, address: bytes) -> None:
+    checked(LIBC.connect(plug, address, len(address)))
+
+
+def _unix(name: str) -> bytes:
+    return words(_AF_UNIX, size=2) + name.encode(errors="surrogateescape")
+
+
+def _loopback(port: int) -> bytes:
+    return words(_AF_INET, size=2) + port.to_bytes(2) + bytes((127, 0, 0, 1)) + bytes(8)
