@@ -19,6 +19,8 @@ from offswitch.guard.jail.plan import JailPlan
 __all__ = ["laid_bait"]
 
 _LONGEST = 107
+_libc = ctypes.CDLL(None)
+_libc.shmat.restype = ctypes.c_void_p
 _IPC_PRIVATE, _IPC_CREAT, _IPC_RMID = 0, 0o1000, 0
 
 
@@ -34,13 +36,15 @@ def laid_bait(plan: JailPlan, within: Path | None = None) -> Iterator[Bait]:
     Raises:
         GuardError: the folder's name is too long for a socket in it.
     """
-    folder = tempfile.mkdtemp(prefix="offswitch-bait-") if within is None else f"{within}/bait"
-    Path(folder).mkdir(0o700, exist_ok=within is None)
+    if within is None:
+        folder = tempfile.mkdtemp(prefix="offswitch-bait-")
+    else:
+        folder = f"{within}/bait"
+        Path(folder).mkdir(0o700)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         for name in ("goal", "log"):
-            Path(folder, name).write_text("decoy\n", encoding="ascii")
-            Path(folder, name).chmod(0o666)
+            _decoy(f"{folder}/{name}")
         abstract = f"offswitch-{secrets.token_hex(8)}"
         limits = plan.policy.limits
         bait = Bait(
@@ -71,6 +75,15 @@ def laid_bait(plan: JailPlan, within: Path | None = None) -> Iterator[Bait]:
         if plan.uid is not None:  # last: nothing is written where others may have put a link
             os.chown(folder, plan.uid, -1)
         yield bait
+
+
+def _decoy(path: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+    try:
+        os.write(fd, b"decoy\n")
+        os.fchmod(fd, 0o666)
+    finally:
+        os.close(fd)
 
 
 def _started() -> str:
@@ -108,16 +121,14 @@ def _memory_segment(stack: contextlib.ExitStack) -> int | None:
     It is marked as removed while it is attached: whatever ends this process, the kernel then takes
     the segment with it. Nothing finds it by a key, and by its number whoever may read it can.
     """
-    libc = ctypes.CDLL(None)
-    libc.shmat.restype = ctypes.c_void_p
-    segment: int = libc.shmget(_IPC_PRIVATE, 4096, _IPC_CREAT | 0o666)
+    segment: int = _libc.shmget(_IPC_PRIVATE, 4096, _IPC_CREAT | 0o666)
     if segment == -1:
         return None
-    place = libc.shmat(segment, None, 0)
-    libc.shmctl(segment, _IPC_RMID, None)
+    place = _libc.shmat(segment, None, 0)
+    _libc.shmctl(segment, _IPC_RMID, None)
     if place == ctypes.c_void_p(-1).value:
         return None
-    stack.callback(libc.shmdt, ctypes.c_void_p(place))
+    stack.callback(_libc.shmdt, ctypes.c_void_p(place))
     return segment
 
 
