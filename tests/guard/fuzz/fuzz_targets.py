@@ -289,8 +289,8 @@ def request_body(data: bytes) -> None:
     assert json.loads(sent) == fast_object(sent) == body
     pins = Pins(GoalPolicy(), ())
     assert pins.check(wire.prompt(body), wire.tools(body)) == []
-    for act in wire.hosted(body):
-        verdict = _at_once(_gate().decide(act, "proposed"))
+    for call in wire.hosted(body):
+        verdict = _at_once(_gate().decide(call.act, "proposed", problem=call.problem))
         assert verdict.word == "reject", "what a provider runs by itself is nowhere allowed"
 
 

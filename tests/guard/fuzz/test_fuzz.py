@@ -100,6 +100,10 @@ FOUND = {
         "policy file",
         b'\1version: 1\nrules: []\njail: {workspace: "\\0"}\nledger: {anchor: ../heads}',
     ),
+    "an address with half a bracket": (
+        "request body",
+        b'\2\1{"model": "m", "mcp_servers": [{"url": "https://].test", "name": "b"}]}',
+    ),
     "an end of a message that is no object": (
         "event stream", b'\2\0data: {"type": "message_delta", "delta": 5}\n\n',
     ),

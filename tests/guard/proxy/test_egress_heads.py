@@ -7,7 +7,13 @@ import string
 
 import pytest
 
-from offswitch.guard.proxy.addresses import NameWatch, is_own_name, is_public, plain_host
+from offswitch.guard.proxy.addresses import (
+    NameWatch,
+    host_of,
+    is_own_name,
+    is_public,
+    plain_host,
+)
 from offswitch.guard.proxy.client_hello import NotTlsError, server_name
 from offswitch.guard.proxy.forwarding import RequestError, read_head
 
@@ -89,6 +95,24 @@ def test_a_host_is_told_its_own_name_as_it_was_judged(place: str, host: str, nam
 )  # fmt: skip
 def test_a_host_has_one_plain_form_or_none(text: str, host: str | None) -> None:
     assert plain_host(text) == host
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [("https://A.Test/x", "a.test"), ("HTTP://a.test.", "a.test"),
+     ("https://a.test:8443", "a.test"),
+     ("https://a.test?b@c", "a.test"), ("https://a.test#@c", "a.test"),
+     ("https://[2606:4700::1]:443/", "2606:4700::1"), ("http://127.0.0.1/", "127.0.0.1"),
+     ("https://a.test/\\@b.test", "a.test"),
+     ("https://].test", None), ("https://[::1", None), ("https://[a]/", None), ("https://", None),
+     ("https://a.test\\@b.test/", None), ("https://u@b.test/", None), ("https://a.test:x/", None),
+     ("https://a.test\t.evil/", None), (" https://a.test/", None), ("https:a.test/", None),
+     ("https:/a.test/", None), ("https:///a.test/", None), ("ftp://a.test/", None),
+     ("//a.test/", None), ("https://a%2etest/", None), ("https://a.test:1:2/", None),
+     ("https://127.1/", None), ("https://a。test/", None)],
+)  # fmt: skip
+def test_an_address_has_one_host_to_every_reader_or_none(url: str, host: str | None) -> None:
+    assert host_of(url) == host
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from proxied import KEY, RULES, run, world
 from yarl import URL
 
 from offswitch.guard.policy.judging import Judge
-from offswitch.guard.policy.policy import GoalPolicy
+from offswitch.guard.policy.policy import GoalPolicy, Pattern, Rule
 from offswitch.guard.proxy import model_route, process
 from offswitch.guard.proxy.pinned import sha256_of
 from offswitch.guard.proxy.upstream import MOST_ANSWER
@@ -351,6 +351,27 @@ def test_what_the_provider_would_do_unseen_is_judged_before_the_request(name, ex
             assert status == 403
             assert b"hosted/" in data
             assert w.model.asked == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("url", ["https://ours.test\\@evil.test/x", "https://evil.test\\@ours.test",
+                                 "https://].test", {"a": "https://ours.test"}, 5])  # fmt: skip
+@pytest.mark.parametrize("name", ["responses", "messages"])
+def test_a_hosted_server_whose_host_two_readers_find_elsewhere_is_refused(name, url, monkeypatch):
+    allowed = Rule(name="ours", verdict="approve",
+                   pattern=Pattern(tool=("hosted/*",), host=("ours.test",)))  # fmt: skip
+    field = "server_url" if name == "responses" else "url"
+    listed = "tools" if name == "responses" else "mcp_servers"
+
+    async def scenario() -> None:
+        async with world(monkeypatch, rules=(allowed,)) as w:
+            for address, status in (("https://ours.test/x", 200), (url, 403)):
+                w.model.answers(WIRES[name].whole("fine"))
+                extra = {listed: [{"type": "mcp", "name": "a", field: address}]}
+                found, data = await w.post(WIRES[name].path, {**WIRES[name].request, **extra})
+                assert (found, b"no host, or two" in data) == (status, status == 403), data
+            assert len(w.model.asked) == 1
 
     run(scenario())
 

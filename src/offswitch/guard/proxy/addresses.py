@@ -10,9 +10,13 @@ import re
 import socket
 from typing import final
 
-__all__ = ["NameWatch", "is_own_name", "is_public", "plain_host", "resolved"]
+__all__ = ["NameWatch", "host_of", "is_own_name", "is_public", "plain_host", "resolved"]
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_URL = re.compile(
+    r"https?://(\[[^\]/?#@\\\s]+\]|[^/?#@:\[\]\\\s]+)(?::[0-9]{1,5})?(?:[/?#]\S*)?",
+    re.IGNORECASE,
+)
 _NOT_FOR_AGENTS = ("localhost", "local", "internal", "lan", "home.arpa", "localdomain")
 _GLOBAL_SIX = ipaddress.ip_network("2000::/3")
 """All of version 6 that is public; what is mapped or translated to version 4 lies outside it, and
@@ -42,6 +46,17 @@ def plain_host(text: str) -> str | None:
         return None
     # 127.1 and 0x7f.1 are addresses to the C library, not names.
     return None if re.fullmatch(r"(?:0x[0-9a-f]*|[0-9]+)", labels[-1]) else host
+
+
+def host_of(url: str) -> str | None:
+    """The host of an http or https address in its plain form; None where it has none, or where
+    some readers find another (before a backslash, or behind a name and an @).
+
+    >>> host_of("https://A.test:8443/mcp"), host_of("https://a.test\\\\@b.test/")
+    ('a.test', None)
+    """
+    found = _URL.fullmatch(url)
+    return plain_host(found[1]) if found is not None else None
 
 
 def is_public(address: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, final  # Any: plain JSON values
-from urllib.parse import urlsplit
 
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.verdict import Verdict
@@ -13,6 +12,7 @@ from offswitch.guard.proxy.call import (
     Call,
     Decisions,
     Reader,
+    hosted_call,
     read_arguments,
     refusal,
 )
@@ -63,18 +63,14 @@ class Messages:
             for tool in dicts(request.get("tools"))
         ]
 
-    def hosted(self, request: Body) -> list[Act]:
+    def hosted(self, request: Body) -> list[Call]:
         """Tools and MCP servers that the provider would use by itself."""
-        acts = [
-            Act(kind="tool", tool=f"hosted/{tool['type']}", arguments=tool)
-            for tool in dicts(request.get("tools"))
-            if not _own(tool)
-        ]
+        tools = [tool for tool in dicts(request.get("tools")) if not _own(tool)]
+        found = [hosted_call(tool["type"], tool) for tool in tools]
         for server in dicts(request.get("mcp_servers")):
-            host = urlsplit(str(server.get("url", ""))).hostname or ""
             shown = {name: server.get(name) for name in ("name", "url")}
-            acts.append(Act(kind="tool", tool="hosted/mcp", host=host, arguments=shown))
-        return acts
+            found.append(hosted_call("mcp", shown, shown["url"]))
+        return found
 
     def calls(self, body: Body) -> list[Call]:
         """Every content block that is not known to be passive."""

@@ -8,12 +8,13 @@ from typing import Any, Protocol, TypeAlias  # Any: plain JSON values
 
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.verdict import Verdict
+from offswitch.guard.proxy.addresses import host_of
 from offswitch.guard.proxy.sse import Event
 from offswitch.guard.proxy.strict_json import AmbiguousError, strict
 
 __all__ = [
-    "Body", "Call", "Decisions", "Format", "Reader", "Spot", "is_free_text", "read_arguments",
-    "refusal",
+    "Body", "Call", "Decisions", "Format", "Reader", "Spot", "hosted_call", "is_free_text",
+    "read_arguments", "refusal",
 ]  # fmt: skip
 
 Body: TypeAlias = dict[str, Any]
@@ -69,8 +70,8 @@ class Format(Protocol):
     def tools(self, request: Body) -> list[Any]:
         """The tools it offers the model."""
 
-    def hosted(self, request: Body) -> list[Act]:
-        """Acts that the provider would do by itself, unseen, if the request went out."""
+    def hosted(self, request: Body) -> list[Call]:
+        """What the provider would do by itself, unseen, if the request went out."""
 
     def calls(self, body: Body) -> list[Call]:
         """What the model proposes. Raises: MalformedError."""
@@ -89,6 +90,14 @@ class Format(Protocol):
 
     def reader(self) -> Reader:
         """A reader for one streamed response."""
+
+
+def hosted_call(kind: object, arguments: dict[str, Any] | None = None, url: object = None) -> Call:
+    """What a provider would do by itself, as the call of a tool `hosted/KIND`; `url` is where."""
+    host = host_of(url) if isinstance(url, str) and url else ""
+    act = Act(kind="tool", tool=f"hosted/{kind}", host=host or "", arguments=arguments or {})
+    odd = host is None or (url is not None and not isinstance(url, str))
+    return Call((), act, f"its address {str(url)[:80]!r} has no host, or two" if odd else "")
 
 
 def read_arguments(text: object) -> tuple[dict[str, Any], str]:

@@ -126,10 +126,11 @@ class ModelRoute:
         for change in self._pins.check(wire.prompt(body), wire.tools(body)):
             if refused := await self._gate.changed(change):
                 raise RefusedError(403, refused)
-        for act in wire.hosted(body):
-            verdict = await self._gate.decide(act, "proposed")
+        for call in wire.hosted(body):
+            verdict = await self._gate.decide(call.act, "proposed", problem=call.problem)
             if verdict.word != "approve":
-                raise RefusedError(403, f"{act.tool} was refused by the guard: {verdict.reason}")
+                why = f"{call.act.tool} was refused by the guard: {verdict.reason}"
+                raise RefusedError(403, why)
         fields = {
             "route": self._route.name, "host": self._host, "path": path,
             "model": str(body.get("model"))[:200], "goal": self._pins.prompt[:12],

@@ -16,6 +16,7 @@ from offswitch.guard.proxy.call import (
     Call,
     Decisions,
     Reader,
+    hosted_call,
     is_free_text,
     read_arguments,
     refusal,
@@ -57,16 +58,16 @@ class Chat:
         """`tools`, and the older `functions`."""
         return [*listed(request.get("tools")), *listed(request.get("functions"))]
 
-    def hosted(self, request: Body) -> list[Act]:
+    def hosted(self, request: Body) -> list[Call]:
         """Tools that the provider runs: a web search, in this format."""
-        acts = [
-            Act(kind="tool", tool=f"hosted/{tool.get('type')}", arguments=tool)
+        found = [
+            hosted_call(tool.get("type"), tool)
             for tool in dicts(request.get("tools"))
             if tool.get("type") not in _OWN_TOOLS
         ]
         if request.get("web_search_options") is not None:
-            acts.append(Act(kind="tool", tool="hosted/web_search"))
-        return acts
+            found.append(hosted_call("web_search"))
+        return found
 
     def calls(self, body: Body) -> list[Call]:
         """Every `tool_calls` entry and `function_call` of every choice."""

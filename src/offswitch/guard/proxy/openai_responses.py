@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, final  # Any: plain JSON values
-from urllib.parse import urlsplit
 
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.verdict import Verdict
@@ -13,6 +12,7 @@ from offswitch.guard.proxy.call import (
     Call,
     Decisions,
     Reader,
+    hosted_call,
     is_free_text,
     read_arguments,
     refusal,
@@ -69,24 +69,18 @@ class Responses:
         """`tools`."""
         return listed(request.get("tools"))
 
-    def hosted(self, request: Body) -> list[Act]:
+    def hosted(self, request: Body) -> list[Call]:
         """Tools that the provider runs, and what would be done where nobody sees it."""
-        acts = [
-            Act(
-                kind="tool",
-                tool=f"hosted/{tool.get('type')}",
-                host=urlsplit(str(tool.get("server_url") or "")).hostname or "",
-                arguments={name: value for name, value in tool.items() if name != "authorization"},
-            )
-            for tool in dicts(request.get("tools"))
-            if not _own(tool)
-        ]
+        found = []
+        for tool in dicts(request.get("tools")):
+            if not _own(tool):
+                shown = {name: value for name, value in tool.items() if name != "authorization"}
+                found.append(hosted_call(tool.get("type"), shown, tool.get("server_url")))
         if request.get("background"):
-            acts.append(Act(kind="tool", tool="hosted/background"))
+            found.append(hosted_call("background"))
         if request.get("prompt") is not None:
-            shown = {"prompt": request["prompt"]}
-            acts.append(Act(kind="tool", tool="hosted/prompt", arguments=shown))
-        return acts
+            found.append(hosted_call("prompt", {"prompt": request["prompt"]}))
+        return found
 
     def calls(self, body: Body) -> list[Call]:
         """Every item of the output that is not known to be passive."""
