@@ -6,6 +6,7 @@ thread, or outlives the process; a jail started here dies exactly when this proc
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -230,11 +231,9 @@ def _place_fds(order: LaunchOrder, problem_out: int, info_out: int) -> int:
 
 def _close_all_but(keep: set[int]) -> None:
     # Listed, not counted up to a limit: a descriptor above today's limit can still be open.
-    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
-    kept = sorted(keep)
-    for below, above in zip([-1, *kept], [*kept, highest + 1], strict=True):
-        if below + 1 < above:  # `os.closerange(0, 0)` closes all there are
-            os.closerange(below + 1, above)
+    for fd in {int(name) for name in os.listdir("/proc/self/fd")} - keep:
+        with contextlib.suppress(OSError):  # the listing's own descriptor is already closed
+            os.close(fd)
 
 
 def _reset_signals() -> None:
