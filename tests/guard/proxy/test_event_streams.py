@@ -152,6 +152,28 @@ def test_a_stream_that_ends_inside_an_event_is_none(monkeypatch: pytest.MonkeyPa
     assert budget.uncounted == 1
 
 
+def test_of_many_events_that_come_together_the_first_do_not_wait_for_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: list[bytes] = []
+    to_agent = streaming._Agent.write
+
+    async def write(agent: Any, data: bytes) -> None:
+        written.append(data)
+        await to_agent(agent, data)
+
+    async def scenario() -> None:
+        async with world(monkeypatch) as w:
+            monkeypatch.setattr(streaming._Agent, "write", write)
+            w.model.streams(sent := b"".join(shapes_of.chat_events("|".join(["word "] * 50))))
+            async with w.client.post(CHAT, json=STREAM) as answer:
+                assert await answer.content.read() == sent
+            assert b"".join(written) == sent
+            assert max(one.count(b"\n\n") for one in written) <= streaming.AT_ONCE
+
+    run(scenario())
+
+
 def test_what_came_before_a_call_does_not_wait_for_an_operator_and_nobody_is_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -51,10 +51,11 @@ class Events:
             ValueError: an event is too long, begins with a byte order mark, or its lines end in a
             lone CR.
         """
-        self._rest += chunk
-        while (end := _BLANK.search(self._rest, max(0, self._seen - 3))) is not None:
-            raw, self._rest, self._seen = self._rest[: end.end()], self._rest[end.end() :], 0
+        waiting, begin, seen = self._rest + chunk, 0, self._seen
+        while (blank := _BLANK.search(waiting, max(begin, seen - 3))) is not None:
+            raw, begin = waiting[begin : blank.end()], blank.end()
             yield _event(raw)
+        self._rest = waiting[begin:]
         self._seen = len(self._rest)
         if len(self._rest) > MOST_BYTES:
             raise ValueError(f"an event of more than {MOST_BYTES} bytes")
