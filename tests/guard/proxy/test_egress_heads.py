@@ -91,7 +91,8 @@ def test_a_host_is_told_its_own_name_as_it_was_judged(place: str, host: str, nam
      ("[1.2.3.4]", None), ("[::1", None),
      ("1.2.3.4", "1.2.3.4"), ("1.2.3", None), ("0x7f.0x1", None), ("a.0x", None), ("a.7", None),
      ("a b.test", None), ("a.test\n", None), ("a/b.test", None), ("a_b.test", "a_b.test"),
-     ("[::FFFF]", "::ffff"), ("[v1.a]", None)],
+     ("[::FFFF]", "::ffff"), ("[v1.a]", None), ("[2606:4700::1%1]", None),
+     ("[2606:4700::1%.ours.test]", None)],
 )  # fmt: skip
 def test_a_host_has_one_plain_form_or_none(text: str, host: str | None) -> None:
     assert plain_host(text) == host
@@ -109,7 +110,8 @@ def test_a_host_has_one_plain_form_or_none(text: str, host: str | None) -> None:
      ("https://a.test\t.evil/", None), (" https://a.test/", None), ("https:a.test/", None),
      ("https:/a.test/", None), ("https:///a.test/", None), ("ftp://a.test/", None),
      ("//a.test/", None), ("https://a%2etest/", None), ("https://a.test:1:2/", None),
-     ("https://127.1/", None), ("https://a。test/", None)],
+     ("https://127.1/", None), ("https://a。test/", None),
+     ("https://[2606:4700::1%25.ours.test]/", None)],
 )  # fmt: skip
 def test_an_address_has_one_host_to_every_reader_or_none(url: str, host: str | None) -> None:
     assert host_of(url) == host

@@ -122,6 +122,8 @@ def _entropy(text: str) -> float:
 
 
 def _address(text: str) -> str | None:
+    if "%" in text:  # a zone, any text at all, which many readers pass over
+        return None
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
