@@ -35,6 +35,18 @@ def planned_with(host: Any = None, **given: Any) -> Iterator[JailPlan]:
         yield plan_jail(policy, host or inspect_host(), ["true"], run_dir, **given)
 
 
+def test_only_what_everyone_may_read_on_the_host_is_copied(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {mode: open_folder / f"{mode:o}" for mode in (0o644, 0o640, 0o600)}
+    for mode, place in places.items():
+        place.write_text("here\n", encoding="ascii")
+        place.chmod(mode)
+    monkeypatch.setattr(bubblewrap, "SYSTEM_SETTINGS", tuple(str(one) for one in places.values()))
+    copied = bubblewrap.etc_files()
+    assert [mode for mode, place in places.items() if str(place) in copied] == [0o644]
+
+
 def test_a_folder_is_bound_to_be_written_only_where_it_is_the_workspace(open_folder: Path) -> None:
     with planned_with(policy={"read": (str(open_folder),)}, sockets={"s": "/dev/null"}) as plan:
         words = plan.bubblewrap

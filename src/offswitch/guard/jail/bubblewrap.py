@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -157,9 +158,14 @@ def etc_files() -> dict[str, bytes]:
         **{
             name: place.read_bytes()
             for name, place in places.items()
-            if place.is_file() and os.access(place, os.R_OK)
+            if place.is_file() and _is_for_everyone(place)
         },
     }
+
+
+def _is_for_everyone(place: Path) -> bool:
+    """Whether the agent's user may read it on the host: root may whatever its mode says."""
+    return bool(place.stat().st_mode & stat.S_IROTH) and os.access(place, os.R_OK)
 
 
 def bubblewrap_data(seccomp: bytes, etc: Mapping[str, bytes]) -> dict[int, bytes]:
