@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import marshal
 import subprocess
 import sys
@@ -48,3 +49,15 @@ def test_an_interpreter_of_another_version_takes_the_files(tag: str) -> None:
         # What is no bytecode at all is never looked at by another version.
         data = plan.data if tag in own else {**plan.data, JailFds.PROGRAM: b"\0"}
         assert output(replace(plan, argv=other, data=data)) == ("fine\n", 0)
+
+
+def test_older_interpreters_are_told_every_byte_order() -> None:
+    """Only from Python 3.11 on has it a default."""
+    files = Path(inside.__path__[0]).rglob("*.py")
+    nodes = [one for file in files for one in ast.walk(ast.parse(file.read_bytes()))]
+    calls = [
+        node for node in nodes if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute) and node.func.attr in ("to_bytes", "from_bytes")
+    ]  # fmt: skip
+    assert calls
+    assert [ast.unparse(call) for call in calls if len(call.args) < 2] == []

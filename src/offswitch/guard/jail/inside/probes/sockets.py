@@ -107,4 +107,4 @@ def _unix(name: str) -> bytes:
 
 
 def _loopback(port: int) -> bytes:
-    return words(_AF_INET, size=2) + port.to_bytes(2) + bytes((127, 0, 0, 1)) + bytes(8)
+    return words(_AF_INET, size=2) + port.to_bytes(2, "big") + bytes((127, 0, 0, 1)) + bytes(8)
