@@ -14,8 +14,11 @@ from offswitch.errors import GuardError
 from offswitch.guard.policy.act import Act
 from offswitch.guard.policy.verdict import Verdict
 from offswitch.guard.proxy import gate as gates
+from offswitch.guard.proxy import packets
+from offswitch.guard.proxy.channel import Channel
 from offswitch.guard.proxy.gate import ClosedError, Gate, Source, told
 from offswitch.guard.proxy.pinned import Change
+from offswitch.guard.stop import wire
 
 ACT, OTHER = Act(kind="tool", tool="a"), Act(kind="tool", tool="b")
 
@@ -187,6 +190,34 @@ def test_an_act_whose_turn_comes_after_the_gate_closed_is_not_judged() -> None:
         with pytest.raises(ClosedError):
             await waiting
         assert len(judge.asked) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_stop_that_waits_behind_the_answers_counts_for_what_they_answer(ends: bool) -> None:
+    async def scenario() -> None:
+        theirs, ours = wire.pair()
+        with theirs, ours:
+            channel = Channel(theirs)
+            gate = Gate(Says("approve"), channel)
+
+            def stop(_: dict[str, Any]) -> None:
+                gate.close("stopped")
+
+            channel.open(stop, channel.close)
+            acts = [asyncio.create_task(gate.decide(ACT, "executed")) for _ in range(3)]
+            await asyncio.sleep(0)
+            for _ in acts:
+                fields = packets.receive(ours)
+                assert fields is not None
+                packets.send(ours, {"type": "written", "number": fields["number"]})
+            packets.send(ours, {"type": "order", "word": "quiesce"})
+            if ends:
+                ours.close()
+            found = await asyncio.gather(*acts, return_exceptions=True)
+            assert [type(one) for one in found] == [ClosedError] * 3
+            channel.close()
 
     run(scenario())
 

@@ -94,15 +94,14 @@ class Channel:
 
     def _readable(self) -> None:
         try:
-            fields = packets.receive(self._sock)  # one: the loop calls again while more waits
+            # All that waits, before any act goes on: a stop counts for acts answered just before.
+            while (fields := packets.receive(self._sock)) is not None:
+                self._take(fields)
         except BlockingIOError:
             return
         except (OSError, wire.WireError):
-            fields = None  # as good as gone
-        if fields is None:
-            self._lost()
-        else:
-            self._take(fields)
+            pass  # as good as gone
+        self._lost()
 
     def _take(self, fields: dict[str, Any]) -> None:
         number = fields.get("number")
