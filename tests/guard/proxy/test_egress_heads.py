@@ -111,7 +111,7 @@ def test_a_host_has_one_plain_form_or_none(text: str, host: str | None) -> None:
      ("https:/a.test/", None), ("https:///a.test/", None), ("ftp://a.test/", None),
      ("//a.test/", None), ("https://a%2etest/", None), ("https://a.test:1:2/", None),
      ("https://127.1/", None), ("https://a。test/", None),
-     ("https://[2606:4700::1%25.ours.test]/", None)],
+     ("https://[2606:4700::1%25.ours.test]/", None), ("http\u017f://a.test/", None)],
 )  # fmt: skip
 def test_an_address_has_one_host_to_every_reader_or_none(url: str, host: str | None) -> None:
     assert host_of(url) == host

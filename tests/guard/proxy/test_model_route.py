@@ -376,6 +376,25 @@ def test_a_hosted_server_whose_host_two_readers_find_elsewhere_is_refused(name, 
     run(scenario())
 
 
+@pytest.mark.parametrize(("name", "listed", "key"), [
+    ("responses", "tools", "Server_URL"), ("responses", "tools", "\u017ferver_url"),
+    ("messages", "mcp_servers", "Url"),
+])  # fmt: skip
+def test_a_hosted_server_is_not_named_by_a_key_that_only_some_readers_know(
+    name, listed, key, monkeypatch
+):
+    allowed = Rule(name="any", verdict="approve", pattern=Pattern(tool=("hosted/*",)))
+
+    async def scenario() -> None:
+        async with world(monkeypatch, rules=(allowed,)) as w:
+            extra = {listed: [{"type": "mcp", "name": "a", key: "https://evil.test"}]}
+            found, data = await w.post(WIRES[name].path, {**WIRES[name].request, **extra})
+            assert (found, b"some readers take for" in data) == (403, True), data
+            assert w.model.asked == []
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     "path",
     ["/openai/v1/files", "/openai/v1/chat/completions/", "/openai//v1/chat/completions",

@@ -15,7 +15,7 @@ __all__ = ["NameWatch", "host_of", "is_own_name", "is_public", "plain_host", "re
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _URL = re.compile(
     r"https?://(\[[^\]/?#@\\\s]+\]|[^/?#@:\[\]\\\s]+)(?::[0-9]{1,5})?(?:[/?#]\S*)?",
-    re.IGNORECASE,
+    re.ASCII | re.IGNORECASE,
 )
 _NOT_FOR_AGENTS = ("localhost", "local", "internal", "lan", "home.arpa", "localdomain")
 _GLOBAL_SIX = ipaddress.ip_network("2000::/3")

@@ -69,7 +69,7 @@ class Messages:
         found = [hosted_call(tool["type"], tool) for tool in tools]
         for server in dicts(request.get("mcp_servers")):
             shown = {name: server.get(name) for name in ("name", "url")}
-            found.append(hosted_call("mcp", shown, shown["url"]))
+            found.append(hosted_call("mcp", shown, server, "url"))
         return found
 
     def calls(self, body: Body) -> list[Call]:

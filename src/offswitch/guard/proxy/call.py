@@ -92,12 +92,20 @@ class Format(Protocol):
         """A reader for one streamed response."""
 
 
-def hosted_call(kind: object, arguments: dict[str, Any] | None = None, url: object = None) -> Call:
-    """What a provider would do by itself, as the call of a tool `hosted/KIND`; `url` is where."""
-    host = host_of(url) if isinstance(url, str) and url else ""
-    act = Act(kind="tool", tool=f"hosted/{kind}", host=host or "", arguments=arguments or {})
-    odd = host is None or (url is not None and not isinstance(url, str))
-    return Call((), act, f"its address {str(url)[:80]!r} has no host, or two" if odd else "")
+def hosted_call(
+    kind: object, shown: Body | None = None, given: Body | None = None, field: str = ""
+) -> Call:
+    """What a provider would do by itself, as the call of a tool `hosted/KIND` with the arguments
+    `shown`; `field` of what was `given` is the address where it would."""
+    given = given or {}
+    url = given.get(field, "")
+    host = "" if url in ("", None) else host_of(url) if isinstance(url, str) else None
+    act = Act(kind="tool", tool=f"hosted/{kind}", host=host or "", arguments=shown or {})
+    problem = "" if host is not None else f"its address {str(url)[:80]!r} has no host, or two"
+    for name in given:
+        if name != field and name.casefold() == field:  # as `spelling`, for this object alone
+            problem = f"it has the key {name!r}, which some readers take for {field!r}"
+    return Call((), act, problem)
 
 
 def read_arguments(text: object) -> tuple[dict[str, Any], str]:

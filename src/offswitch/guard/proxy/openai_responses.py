@@ -75,7 +75,7 @@ class Responses:
         for tool in dicts(request.get("tools")):
             if not _own(tool):
                 shown = {name: value for name, value in tool.items() if name != "authorization"}
-                found.append(hosted_call(tool.get("type"), shown, tool.get("server_url")))
+                found.append(hosted_call(tool.get("type"), shown, tool, "server_url"))
         if request.get("background"):
             found.append(hosted_call("background"))
         if request.get("prompt") is not None:

@@ -13,8 +13,8 @@ _KNOWN = frozenset({
     "finish_reason", "function", "function_call", "functions", "id", "index", "input",
     "instructions", "item", "jsonrpc", "mcp_servers", "message", "messages", "method", "model",
     "name", "output", "output_index", "params", "partial_json", "prompt", "response", "result",
-    "role", "server_url", "stop_reason", "stream", "system", "tool_calls", "tools", "type", "uri",
-    "url", "web_search_options",
+    "role", "stop_reason", "stream", "system", "tool_calls", "tools", "type", "uri",
+    "web_search_options",
 })  # fmt: skip
 """Names by which calls, prompts and tools are found."""
 _FREE = frozenset({
