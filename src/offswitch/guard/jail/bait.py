@@ -44,7 +44,8 @@ def laid_bait(plan: JailPlan, within: Path | None = None) -> Iterator[Bait]:
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         for name in ("goal", "log"):
-            _decoy(f"{folder}/{name}")
+            Path(folder, name).write_bytes(b"decoy\n")
+            Path(folder, name).chmod(0o666)
         abstract = f"offswitch-{secrets.token_hex(8)}"
         limits = plan.policy.limits
         bait = Bait(
@@ -75,15 +76,6 @@ def laid_bait(plan: JailPlan, within: Path | None = None) -> Iterator[Bait]:
         if plan.uid is not None:  # last: nothing is written where others may have put a link
             os.chown(folder, plan.uid, -1)
         yield bait
-
-
-def _decoy(path: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
-    try:
-        os.write(fd, b"decoy\n")
-        os.fchmod(fd, 0o666)
-    finally:
-        os.close(fd)
 
 
 def _started() -> str:
